@@ -1,0 +1,260 @@
+package beacon
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// Decode reads a beacon. An error is always an *Error, and nothing of the
+// beacon is to be taken then. An event that is not good is left out and
+// counted: Beacon.Accepted and the counts of Beacon.Rejected add up to the
+// events sent. The beacon does not alias body.
+func Decode(body []byte) (Beacon, error) {
+	if len(body) > MaxBytes {
+		return Beacon{}, &Error{TooLarge, "the body is longer than 1 MiB", "Split the events into several beacons of at most 1 MiB."}
+	}
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return Beacon{}, &Error{Malformed, "the body is not one JSON value in UTF-8", "Send JSON.stringify's text as it is, uncompressed, in UTF-8 and with nothing after it."}
+	}
+	start := skipSpace(body, 0)
+	if !isObject(body[start:]) {
+		return Beacon{}, &Error{Malformed, "the body is not a JSON object", "Send one object with the fields that beacon.md names."}
+	}
+	members, ok := appendMembers(make([]member, 0, 32), body[start:skipValue(body, start)])
+	if !ok {
+		return Beacon{}, envelopeError("the beacon has a field twice, or more than 256 fields", "Name every field once.")
+	}
+	if err := checkVersion(members); err != nil {
+		return Beacon{}, err
+	}
+	d := decoder{}
+	events, err := d.envelope(members)
+	if err != nil {
+		return Beacon{}, err
+	}
+	if err := d.events(events); err != nil {
+		return Beacon{}, err
+	}
+	return d.beacon, nil
+}
+
+func envelopeError(problem, hint string) *Error { return &Error{BadEnvelope, problem, hint} }
+
+// checkVersion comes before all else: of another version nothing is known.
+func checkVersion(members []member) error {
+	for _, m := range members {
+		if string(m.name) != "v" {
+			continue
+		}
+		v, ok := numberOf(m.value)
+		if !ok {
+			break
+		}
+		if v != Version {
+			return &Error{UnknownVersion, "v is not a version that this server reads", "Send version 1, or update the server to one that reads the agent's version."}
+		}
+		return nil
+	}
+	return envelopeError("v is missing or no number", `Begin the beacon with "v": 1.`)
+}
+
+// decoder holds the beacon as it grows and what every event needs.
+type decoder struct {
+	beacon          Beacon
+	members, phases []member // of the event at hand and its timing; their memory serves all of them
+}
+
+// envelope reads everything but the events, and returns their array.
+func (d *decoder) envelope(members []member) (events []byte, err error) {
+	var haveSent, haveOrigin bool
+	b := &d.beacon
+	for _, m := range members {
+		if isNull(m.value) {
+			continue
+		}
+		ok := true
+		switch string(m.name) {
+		case "sent":
+			b.Sent, haveSent = epochOf(m.value)
+			ok = haveSent
+		case "time_origin":
+			b.TimeOrigin, haveOrigin = epochOf(m.value)
+			ok = haveOrigin
+		case "clock.offset":
+			b.ClockOffset, ok = boundedOf(m.value, -maxEpochMs, maxEpochMs)
+		case "clock.uncertainty":
+			b.ClockUncertainty, ok = boundedOf(m.value, 0, maxEpochMs)
+		case "rum.application.id":
+			b.ApplicationID, ok = idOf(m.value)
+		case "rum.instance.id":
+			b.InstanceID, ok = stringOf(m.value)
+			ok = ok && validInstanceID(b.InstanceID)
+		case "session.id":
+			b.SessionID, ok = stringOf(m.value)
+			ok = ok && validSessionID(b.SessionID)
+		case "page.instance_id":
+			b.PageID, ok = idOf(m.value)
+		case "view.instance_id":
+			b.ViewID, ok = idOf(m.value)
+		case "agent.name":
+			b.AgentName, ok = shortOf(m.value, MaxAgentBytes)
+		case "agent.version":
+			b.AgentVersion, ok = shortOf(m.value, MaxAgentBytes)
+		case "dropped":
+			b.Dropped, ok = countsOf(m.value)
+		case "events":
+			events, ok = m.value, m.value[0] == '['
+		}
+		if !ok {
+			// The name is one of those above, so it is safe to show.
+			return nil, envelopeError("the field "+string(m.name)+" is not as beacon.md says", "Look up "+string(m.name)+" in beacon.md; leave a field out where its value is not known.")
+		}
+	}
+	if !haveSent || !haveOrigin || events == nil {
+		return nil, envelopeError("sent, time_origin or events is missing", "Send all three with every beacon.")
+	}
+	return events, nil
+}
+
+// events reads the array of events.
+func (d *decoder) events(array []byte) error {
+	count := 0
+	elements(array, func(event []byte) bool {
+		if count++; count > MaxEvents {
+			return false
+		}
+		if reason := d.event(event); reason != "" {
+			if d.beacon.Rejected == nil {
+				d.beacon.Rejected = make(map[Reason]int)
+			}
+			d.beacon.Rejected[reason]++
+		}
+		return true
+	})
+	if count > MaxEvents {
+		return &Error{TooLarge, "the beacon has more than 1,000 events", "Split the events into several beacons of at most 1,000 events."}
+	}
+	return nil
+}
+
+// epochOf reads a time in epoch milliseconds, from 1970 to 2200.
+func epochOf(value []byte) (ms float64, ok bool) {
+	ms, ok = numberOf(value)
+	return ms, ok && ms >= 0 && ms <= maxEpochMs
+}
+
+// boundedOf reads a number from low to high.
+func boundedOf(value []byte, low, high float64) (*float64, bool) {
+	f, ok := numberOf(value)
+	return &f, ok && f >= low && f <= high
+}
+
+// shortOf reads a string of at most limit bytes.
+func shortOf(value []byte, limit int) (s string, ok bool) {
+	if len(value) > 6*limit+2 { // longer than limit bytes even where every one is escaped
+		return "", false
+	}
+	s, ok = stringOf(value)
+	return s, ok && len(s) <= limit
+}
+
+// idOf reads 16 lower-case hexadecimal digits, not all zero.
+func idOf(value []byte) (s string, ok bool) {
+	id, ok := spanIDOf(value)
+	if !ok {
+		return "", false
+	}
+	return id.String(), true
+}
+
+func spanIDOf(value []byte) (id tracecontext.SpanID, ok bool) {
+	if len(value) != 18 || value[0] != '"' {
+		return id, false
+	}
+	id, err := tracecontext.ParseSpanID(string(value[1:17]))
+	return id, err == nil
+}
+
+func traceIDOf(value []byte) (id tracecontext.TraceID, ok bool) {
+	if len(value) != 34 || value[0] != '"' {
+		return id, false
+	}
+	id, err := tracecontext.ParseTraceID(string(value[1:33]))
+	return id, err == nil
+}
+
+// countsOf reads an object of counts.
+func countsOf(value []byte) (counts map[string]int64, ok bool) {
+	if !isObject(value) {
+		return nil, false
+	}
+	members, ok := appendMembers(nil, value)
+	if !ok || len(members) > MaxAttributes {
+		return nil, false
+	}
+	counts = make(map[string]int64, len(members))
+	for _, m := range members {
+		if isNull(m.value) {
+			continue
+		}
+		n, ok := integerOf(m.value, 0, maxDroppedOfReason)
+		if !ok || len(m.name) > MaxAttributeName {
+			return nil, false
+		}
+		counts[string(m.name)] = n
+	}
+	return counts, true
+}
+
+// validInstanceID reports whether s is an instance id as in the dtr entry
+// (linking contract, section 2.2): 13 digits and 32 of A-Z0-9 on the web,
+// decimal on mobile.
+func validInstanceID(s string) bool {
+	if len(s) == 45 {
+		return allDigits(s[:13]) && all(s[13:], func(c byte) bool { return c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' })
+	}
+	return len(s) <= maxDecimalID && allDigits(s)
+}
+
+// validSessionID reports whether s is a session id as in the dtr entry
+// (linking contract, section 2.2): 32 of A-Z, a hyphen and a number on the
+// web, digits_digits-digits on mobile.
+func validSessionID(s string) bool {
+	if len(s) > 33 && s[32] == '-' && all(s[:32], func(c byte) bool { return c >= 'A' && c <= 'Z' }) {
+		return len(s) <= 33+maxDecimalID && allDigits(s[33:])
+	}
+	first, rest, _ := strings.Cut(s, "_")
+	second, third, _ := strings.Cut(rest, "-")
+	return len(s) <= 3*maxDecimalID && allDigits(first) && allDigits(second) && allDigits(third)
+}
+
+// maxDecimalID bounds the numbers in ids: as many digits as a uint64 has.
+const maxDecimalID = 20
+
+func allDigits(s string) bool {
+	return s != "" && all(s, func(c byte) bool { return c >= '0' && c <= '9' })
+}
+
+func all(s string, holds func(byte) bool) bool {
+	for i := range len(s) {
+		if !holds(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// within reports whether ms lies from zero to MaxAge, as the length of
+// anything that an event tells must.
+func within(ms float64) bool { return ms >= 0 && ms <= float64(MaxAge.Milliseconds()) }
+
+// maybeAt reports whether a time, in ms after the time origin, may be one of
+// this beacon's: at most MaxAge before it was sent, and MaxAhead after.
+func (d *decoder) maybeAt(start float64) bool {
+	age := d.beacon.Sent - (d.beacon.TimeOrigin + start)
+	return !math.IsNaN(age) && age <= float64(MaxAge.Milliseconds()) && age >= -float64(MaxAhead.Milliseconds())
+}
