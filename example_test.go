@@ -1,0 +1,69 @@
+package throughline_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/throughline-rum/throughline"
+	"github.com/throughline-rum/throughline/wire/servertiming"
+)
+
+// otelhttpNewHandler stands for otelhttp.NewHandler of OpenTelemetry's contrib
+// repository, which starts a span for every request.
+func otelhttpNewHandler(next http.Handler, _ string) http.Handler {
+	sc := trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID:    trace.TraceID{0x4b, 0xf9, 15: 0x36},
+		SpanID:     trace.SpanID{0x01, 0xf0, 7: 0xb7},
+		TraceFlags: trace.FlagsSampled,
+	})
+	return traced(&testSpan{sc: sc}, next)
+}
+
+// The middleware belongs inside the tracing one: the other way round, no span has been
+// started when it looks for one.
+func ExampleWrap() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "hello")
+	})
+
+	right := otelhttpNewHandler(throughline.Wrap(mux), "server")
+
+	misuse := throughline.Middleware{OnWarning: func(err error) { fmt.Println(err) }}
+	wrong := misuse.Wrap(otelhttpNewHandler(mux, "server"))
+
+	for _, handler := range []http.Handler{right, wrong} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		info := servertiming.Read(w.Result().Header.Values("Server-Timing")...)
+		fmt.Println(info.Outcome, info.TraceID, w.Result().Header.Get("Timing-Allow-Origin"))
+	}
+	// Output:
+	// received 4bf90000000000000000000000000036 *
+	// throughline: no active span in the request's context, so responses name no trace; put the middleware inside the tracing one, as in otelhttp.NewHandler(throughline.Wrap(mux), "server")
+	// not_available 00000000000000000000000000000000
+}
+
+// The trace is named to OpenTelemetry's browser agents of other vendors as well, and
+// the server's clock to nobody.
+func ExampleMiddleware() {
+	m := throughline.Middleware{
+		Tenant:  "2ead957c-980df25b",
+		Entries: servertiming.DefaultEntries&^servertiming.Now | servertiming.Traceparent,
+	}
+	handler := otelhttpNewHandler(m.Wrap(http.NotFoundHandler()), "server")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	for metric := range servertiming.Metrics(w.Result().Header.Values("Server-Timing")...) {
+		fmt.Println(metric.Name)
+	}
+	// Output:
+	// dtTrId
+	// dtSInfo
+	// dtRpid
+	// trace
+	// traceparent
+}
