@@ -1,0 +1,18 @@
+/** Limits of tracestate: list-members (W3C Trace Context, 3.3.1.1), and characters that every hop passes on (3.3.1.5). */
+const MAX_MEMBERS = 32;
+const MAX_LENGTH = 512;
+/** Limit of a member's value (3.3.1.3.2). */
+const MAX_VALUE = 256;
+
+/**
+ * Puts a member leftmost into tracestate and takes out an earlier one of the same key. The members of others keep
+ * their bytes and their order. Undefined where the limits do not allow it; tracestate then stays as it was.
+ */
+export function putMember(tracestate: string, key: string, value: string): string | undefined {
+  const others = tracestate
+    .split(",")
+    .map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ""))
+    .filter((member) => member && !member.startsWith(`${key}=`));
+  const list = [`${key}=${value}`, ...others].join();
+  return value.length > MAX_VALUE || others.length >= MAX_MEMBERS || list.length > MAX_LENGTH ? undefined : list;
+}

@@ -1,0 +1,223 @@
+import { expect } from "vitest";
+import { APPLICATION, SPAN, TRACE, test } from "./fixture";
+
+// How the agent comes, goes, and gets on with others.
+
+test("the package exports init alone, and does nothing when it is imported", async ({ page, app }) => {
+  await page.goto(`${app.origin}/module`);
+  const result = await page.evaluate(() => [Object.keys(kept.exported), window.fetch === kept.fetch]);
+  expect(result).toEqual([["init"], true]);
+});
+
+test("shutdown restores the browser's functions and sends what is left", async ({ page, app, start }) => {
+  await start();
+  const restored = await page.evaluate(async () => {
+    const { prototype } = XMLHttpRequest;
+    const wrapped = window.fetch !== kept.fetch && prototype.send !== kept.send;
+    await fetch("/before");
+    const done = kept.agent.shutdown();
+    const names = ["open", "send", "setRequestHeader"] as const;
+    const result = [wrapped, window.fetch === kept.fetch, ...names.map((name) => prototype[name] === kept[name])];
+    await done;
+    await fetch("/after");
+    await xhr("/after");
+    await kept.agent.flush();
+    await kept.agent.shutdown();
+    return result;
+  });
+  expect(restored).toEqual([true, true, true, true, true]);
+  await page.goto("about:blank");
+  for (const request of await app.received("/after", 2)) expect(request.headers).not.toHaveProperty("traceparent");
+  const urls = app.events.map((event) => String(event["url.full"]));
+  expect(urls.filter((url) => url.endsWith("/before"))).toHaveLength(1);
+  expect(urls.filter((url) => url.endsWith("/after"))).toEqual([]);
+});
+
+test("after shutdown it may start again", async ({ page, app, start }) => {
+  await start();
+  await page.evaluate(async (applicationId) => {
+    await kept.agent.shutdown();
+    kept.agent = kept.exported.init({ applicationId });
+    await fetch("/a");
+    await kept.agent.flush();
+  }, APPLICATION);
+  expect((await app.received("/a"))[0]?.headers).toHaveProperty("traceparent");
+  await app.event((event) => String(event["url.full"]).endsWith("/a"));
+});
+
+test("a wrapper on top of ours stays after shutdown, and goes straight through", async ({ page, app, start }) => {
+  await start();
+  const kind = await page.evaluate(async () => {
+    const ours = window.fetch;
+    const theirs: typeof fetch = (...args) => ours(...args);
+    window.fetch = theirs;
+    await kept.agent.shutdown();
+    await fetch("/a");
+    return window.fetch === theirs;
+  });
+  expect(kind).toBe(true);
+  expect((await app.received("/a"))[0]?.headers).not.toHaveProperty("traceparent");
+});
+
+test("a second agent on the page does not start", async ({ page, app, open }) => {
+  await open();
+  const warning = page.waitForEvent("console");
+  await page.addScriptTag({ url: "/throughline.js" });
+  expect((await warning).text()).toContain("an agent runs on this page already");
+  await page.evaluate(() => fetch("/a"));
+  await page.goto("about:blank");
+  await app.event((event) => String(event["url.full"]).endsWith("/a"));
+  expect(app.events.filter((event) => String(event["url.full"]).endsWith("/a"))).toHaveLength(1);
+});
+
+test("a wrapper of another vendor on top of ours: its context stays", async ({ page, app, open, leave }) => {
+  await open();
+  await page.evaluate(async (traceparent) => {
+    const ours = window.fetch;
+    window.fetch = (input, init) => ours(input, { ...init, headers: { ...init?.headers, traceparent } });
+    await fetch("/a");
+  }, `00-${TRACE}-${SPAN}-01`);
+  expect(await leave("/a")).toMatchObject({ "request.trace_context_hint": "external", "trace.id": TRACE });
+  expect((await app.received("/a"))[0]?.headers.traceparent).toBe(`00-${TRACE}-${SPAN}-01`);
+});
+
+test.for([
+  ["at once", "send();"],
+  ["later", "setTimeout(send);"],
+])(
+  "fetch as a polyfill by XMLHttpRequest, sent %s: one request, one context, one event",
+  async ([, sending], { page, app, open }) => {
+    await open({
+      "data-exclude-url-pattern": "/excluded",
+      before: `
+      window.fetch = (url, init) => new Promise((resolve) => {
+        const send = () => {
+          const request = new XMLHttpRequest();
+          request.onload = () => resolve(new Response(request.response));
+          request.open(init?.method ?? "GET", url);
+          new Headers(init?.headers).forEach((value, name) => request.setRequestHeader(name, value));
+          request.send(init?.body);
+        };
+        ${sending}
+      });`,
+    });
+    await page.evaluate(async () => {
+      await fetch("/a?trace");
+      await timed("/a?trace");
+    });
+    await page.goto("about:blank");
+    const [request] = await app.received("/a");
+    const about = () => app.events.filter((event) => String(event["url.full"]).endsWith("/a?trace"));
+    await app.event(() => about().length > 0);
+    expect(about()).toEqual([
+      expect.objectContaining({
+        "request.kind": "fetch",
+        "request.trace_context_hint": "set",
+        "request.server_timing_hint": "received",
+        "performance.initiator_type": "xmlhttprequest",
+      }),
+    ]);
+    const [event] = about();
+    expect(request?.headers.traceparent).toBe(`00-${event?.["trace.id"]}-${event?.["span.id"]}-03`);
+    expect(request?.headers.tracestate?.split("@dtr")).toHaveLength(2);
+  },
+);
+
+test("a polyfill's inner request is not told where no context was sent", async ({ page, app, open }) => {
+  await open({
+    "data-propagation": "off",
+    before: `
+      window.fetch = (url, init) => new Promise((resolve) => {
+        const request = new XMLHttpRequest();
+        request.onload = () => resolve(new Response(request.response));
+        request.open(init?.method ?? "GET", url);
+        request.send(init?.body);
+      });`,
+  });
+  await page.evaluate(() => fetch("/a"));
+  await page.goto("about:blank");
+  await app.event((event) => String(event["url.full"]).endsWith("/a"));
+  expect(app.events.filter((event) => String(event["url.full"]).endsWith("/a"))).toHaveLength(1);
+});
+
+test("a failure of the agent reaches nobody, and is counted", async ({ page, app, open }) => {
+  const errors: Error[] = [];
+  page.on("pageerror", (error) => errors.push(error));
+  await open({
+    before: `
+      window.Headers = class { constructor() { throw new Error("hook"); } };
+      const { addEventListener } = XMLHttpRequest.prototype;
+      XMLHttpRequest.prototype.addEventListener = function (type, listener, options) {
+        if (options?.once) throw new Error("hook");
+        return addEventListener.call(this, type, listener, options);
+      };`,
+  });
+  const texts = await page.evaluate(async () => [await (await fetch("/a")).text(), (await xhr("/b")).text]);
+  expect(texts).toEqual(["ok", "ok"]);
+  await page.goto("about:blank");
+  await app.event((event) => event["request.kind"] === "document");
+  expect(app.beacons[0]?.dropped).toEqual({ agent_error: 2 });
+  expect(errors).toEqual([]);
+});
+
+test("patterns may be functions, which get the URL; one that throws matches nothing", async ({
+  page,
+  other,
+  start,
+}) => {
+  await start();
+  await page.evaluate(
+    async ([applicationId, origin]) => {
+      await kept.agent.shutdown();
+      kept.agent = kept.exported.init({
+        applicationId,
+        crossOriginUrlPattern: ({ url }) => url === `${origin}/yes?allow=*`,
+        excludeUrlPattern: ({ url }) => {
+          if (url.includes("yes")) throw new Error("user's");
+          return false;
+        },
+      });
+      await fetch(`${origin}/yes?allow=*`);
+      await fetch(`${origin}/no?allow=*`);
+    },
+    [APPLICATION, other.origin] as const,
+  );
+  expect((await other.received("/yes"))[0]?.headers).toHaveProperty("traceparent");
+  expect((await other.received("/no"))[0]?.headers).not.toHaveProperty("traceparent");
+});
+
+test("a global pattern is tested anew for each request", async ({ page, app, start }) => {
+  await start();
+  await page.evaluate(async (applicationId) => {
+    await kept.agent.shutdown();
+    kept.agent = kept.exported.init({ applicationId, excludeUrlPattern: /excluded/g });
+    for (let i = 0; i < 3; i++) await fetch("/excluded");
+  }, APPLICATION);
+  for (const { headers } of await app.received("/excluded", 3)) expect(headers).not.toHaveProperty("traceparent");
+});
+
+test("without a usable endpoint nothing starts, and the page goes on", async ({ page, app, open }) => {
+  const warning = page.waitForEvent("console");
+  await open({ "data-endpoint": "http://" });
+  expect((await warning).text()).toContain("endpoint is no URL");
+  expect(await page.evaluate(async () => (await fetch("/a")).status)).toBe(200);
+  expect((await app.received("/a"))[0]?.headers).not.toHaveProperty("traceparent");
+});
+
+test("beacons go to the endpoint that is configured, also on another origin", async ({ other, open }) => {
+  await open({ "data-endpoint": `${other.origin}/beacon` });
+  await other.event((event) => event["request.kind"] === "document");
+  expect(other.requests.filter((request) => request.method === "OPTIONS")).toEqual([]);
+});
+
+test("a strict content security policy is enough", async ({ page, app, open }) => {
+  const violations: string[] = [];
+  page.on("console", (message) => violations.push(message.text()));
+  await open({
+    header: "Content-Security-Policy: default-src 'self'; img-src data:; require-trusted-types-for 'script'",
+  });
+  await page.evaluate(() => fetch("/a"));
+  await page.goto("about:blank");
+  await app.event((event) => String(event["url.full"]).endsWith("/a"));
+  expect(violations).toEqual([]);
+});
