@@ -1,0 +1,103 @@
+package model
+
+import (
+	"time"
+
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// LinkStatus says what became of the link between a request event and its
+// backend trace (linking contract, section 6).
+type LinkStatus string
+
+// The statuses of a link.
+const (
+	Linked        LinkStatus = "linked"
+	Partial       LinkStatus = "partial"
+	Unlinked      LinkStatus = "unlinked"
+	NotApplicable LinkStatus = "not_applicable"
+	Pending       LinkStatus = "pending"
+)
+
+// LinkReason says why a link has its status.
+type LinkReason string
+
+// The reasons, by status. A pending link has none.
+const (
+	Exact           LinkReason = "exact"
+	ViaIntermediary LinkReason = "via_intermediary"
+	ByServerTiming  LinkReason = "server_timing"
+
+	TracestateLost     LinkReason = "tracestate_lost"
+	TracestateAltered  LinkReason = "tracestate_altered"
+	ParentRewritten    LinkReason = "parent_rewritten"
+	TraceRestarted     LinkReason = "trace_restarted"
+	TraceparentDropped LinkReason = "traceparent_dropped"
+
+	NotPropagated          LinkReason = "not_propagated"
+	NoServerTiming         LinkReason = "no_server_timing"
+	NotSampled             LinkReason = "not_sampled"
+	SpansMissing           LinkReason = "spans_missing"
+	HeadersDropped         LinkReason = "headers_dropped"
+	BackendNotInstrumented LinkReason = "backend_not_instrumented"
+
+	ServedFromCache     LinkReason = "served_from_cache"
+	ServedByWorker      LinkReason = "service_worker"
+	RequestNeverSent    LinkReason = "never_sent"
+	LinkReasonNone      LinkReason = ""
+	LinkReasonUndefined LinkReason = "unknown" // a bug: no row of the table fits
+)
+
+// Verdict is the outcome for one request event.
+type Verdict struct {
+	Status LinkStatus
+	Reason LinkReason
+	Detail string      // the hint or fact that the reason rests on; may be empty
+	Joined SpanContext // the backend's trace, and its entry span where found; zero where none
+	// Final reports that no later span can better it; else the request is judged
+	// again when spans arrive.
+	Final bool
+	// Due is when the verdict must be given again even if no span arrives: the end of
+	// the wait. Zero: not by time alone.
+	Due time.Time
+}
+
+// Link is a verdict as stored.
+type Link struct {
+	RequestID EventID
+	Verdict
+	JudgedAt time.Time
+}
+
+// LinkedRequest is a request event with its verdict. A request that was never
+// judged has the status pending.
+type LinkedRequest struct {
+	RequestEvent
+	Link Link
+}
+
+// SpanFacts is what a verdict needs to know of a span.
+type SpanFacts struct {
+	SpanContext
+	ParentSpanID tracecontext.SpanID // zero: a root
+	Kind         SpanKind
+	Flags        uint32
+	Start        time.Time
+	Service      string
+	DtrState     DtrState
+	Dtr          Dtr
+}
+
+// Evidence is everything that bears on one request's verdict.
+type Evidence struct {
+	Request RequestEvent
+	// Spans of the trace that the request carried or, where it carried none, of the
+	// trace that Server-Timing named.
+	Trace []SpanFacts
+	// AnswerTrace: spans of the trace that Server-Timing named where it is another one.
+	AnswerTrace []SpanFacts
+	// ByDtr: SERVER spans of other traces whose dtr entry names the request's span id.
+	ByDtr []SpanFacts
+	// HostSeen reports whether any span was ever seen from the request's host.
+	HostSeen bool
+}

@@ -1,0 +1,85 @@
+package model
+
+import (
+	"time"
+
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// SpanKind is the kind of a span, with OTLP's numbers.
+type SpanKind int8
+
+// The kinds of spans, as numbered by OTLP.
+const (
+	SpanUnspecified SpanKind = 0
+	SpanInternal    SpanKind = 1
+	SpanServer      SpanKind = 2
+	SpanClient      SpanKind = 3
+	SpanProducer    SpanKind = 4
+	SpanConsumer    SpanKind = 5
+)
+
+// Flags of a span as OTLP carries them: the low byte is the W3C trace flags,
+// bit 8 says that bit 9 is meaningful, bit 9 says that the parent is remote.
+const (
+	SpanFlagSampled     uint32 = 0x001
+	SpanFlagRemoteKnown uint32 = 0x100
+	SpanFlagRemote      uint32 = 0x200
+)
+
+// DtrState says what became of our tracestate entry on the way to a span.
+type DtrState string
+
+// The states of the dtr entry on a span.
+const (
+	DtrAbsent  DtrState = ""        // no entry of our tenant
+	DtrValid   DtrState = "valid"   // Dtr holds it
+	DtrInvalid DtrState = "invalid" // an entry of our tenant that does not parse
+)
+
+// Dtr is the context of a real user's session that arrived at a span.
+type Dtr struct {
+	SpanID        tracecontext.SpanID
+	Sampled       bool
+	ApplicationID string
+	InstanceID    string
+	SessionID     string
+}
+
+// SpanEvent is something that happened at one moment of a span.
+type SpanEvent struct {
+	Name       string         `json:"name"`
+	Time       time.Time      `json:"time"`
+	Attributes map[string]any `json:"attributes,omitempty"`
+}
+
+// Span is one OTLP span of a backend.
+type Span struct {
+	TraceID      tracecontext.TraceID
+	SpanID       tracecontext.SpanID
+	ParentSpanID tracecontext.SpanID // zero: a root
+	Name         string
+	Kind         SpanKind
+	Flags        uint32
+	Start        time.Time
+	Duration     time.Duration
+	Received     time.Time
+
+	TraceState string
+	DtrState   DtrState
+	Dtr        Dtr
+
+	Service       string // resource attribute service.name
+	Scope         string // instrumentation scope's name
+	StatusCode    int8   // 0 unset, 1 ok, 2 error
+	StatusMessage string
+
+	// Host is where an HTTP SERVER span answered: lower case, with the port where it
+	// is not the scheme's default; empty for other spans. From server.address and
+	// server.port, or their older names.
+	Host string
+
+	Attributes map[string]any // string, bool, int64, float64, []any, map[string]any
+	Resource   map[string]any
+	Events     []SpanEvent
+}

@@ -1,0 +1,1 @@
+SELECT id FROM navigations WHERE id IN (SELECT unnest($1::UBIGINT[]))

@@ -1,0 +1,1 @@
+SELECT * EXCLUDE (seq) FROM requests WHERE id = $1

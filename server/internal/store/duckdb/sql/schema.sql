@@ -1,0 +1,159 @@
+-- Version 1 of the file format. Ids are their bytes as big-endian numbers, NULL where
+-- there is none; times are nanoseconds since 1970, the smallest BIGINT where there is
+-- none; durations are nanoseconds; attributes are JSON text, '' where there are none.
+-- seq numbers the rows of all tables in the order of writing. No table of events
+-- has an index: see ids.go.
+
+CREATE TABLE schema_version (version INTEGER NOT NULL);
+INSERT INTO schema_version VALUES (1);
+
+CREATE TABLE requests (
+    seq UBIGINT NOT NULL,
+    id UBIGINT NOT NULL,
+    application_id VARCHAR NOT NULL,
+    instance_id VARCHAR NOT NULL,
+    session_id VARCHAR NOT NULL,
+    page_id VARCHAR NOT NULL,
+    view_id VARCHAR NOT NULL,
+    agent_name VARCHAR NOT NULL,
+    agent_version VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    initiator VARCHAR NOT NULL,
+    start BIGINT NOT NULL,
+    duration BIGINT NOT NULL,
+    clock_offset BIGINT NOT NULL,
+    clock_uncertainty BIGINT NOT NULL,
+    clock_source VARCHAR NOT NULL,
+    received BIGINT NOT NULL,
+    url VARCHAR NOT NULL,
+    host VARCHAR NOT NULL,
+    method VARCHAR NOT NULL,
+    status_code BIGINT NOT NULL,
+    error VARCHAR NOT NULL,
+    trace_context_hint VARCHAR NOT NULL,
+    server_timing_hint VARCHAR NOT NULL,
+    sent_trace_id UUID,
+    sent_span_id UBIGINT,
+    answer_trace_id UUID,
+    answer_span_id UBIGINT,
+    answer_sampled BOOLEAN,
+    answer_response_id INTEGER,
+    delivery VARCHAR NOT NULL,
+    protocol VARCHAR NOT NULL,
+    transfer_size BIGINT NOT NULL,
+    encoded_body_size BIGINT NOT NULL,
+    decoded_body_size BIGINT NOT NULL,
+    redirect_start BIGINT NOT NULL,
+    redirect_end BIGINT NOT NULL,
+    worker_start BIGINT NOT NULL,
+    fetch_start BIGINT NOT NULL,
+    domain_lookup_start BIGINT NOT NULL,
+    domain_lookup_end BIGINT NOT NULL,
+    connect_start BIGINT NOT NULL,
+    connect_end BIGINT NOT NULL,
+    secure_connection_start BIGINT NOT NULL,
+    request_start BIGINT NOT NULL,
+    first_interim_response_start BIGINT NOT NULL,
+    response_start BIGINT NOT NULL,
+    response_end BIGINT NOT NULL,
+    attributes VARCHAR NOT NULL,
+    -- The verdict. It stands beside the event, so that a listing needs no join; a
+    -- request that was never judged is pending.
+    link_status VARCHAR NOT NULL,
+    link_reason VARCHAR NOT NULL,
+    link_detail VARCHAR NOT NULL,
+    link_trace_id UUID,
+    link_span_id UBIGINT,
+    link_final BOOLEAN NOT NULL,
+    link_due BIGINT NOT NULL,
+    link_judged_at BIGINT NOT NULL
+);
+
+CREATE TABLE navigations (
+    seq UBIGINT NOT NULL,
+    id UBIGINT NOT NULL,
+    application_id VARCHAR NOT NULL,
+    instance_id VARCHAR NOT NULL,
+    session_id VARCHAR NOT NULL,
+    page_id VARCHAR NOT NULL,
+    view_id VARCHAR NOT NULL,
+    agent_name VARCHAR NOT NULL,
+    agent_version VARCHAR NOT NULL,
+    start BIGINT NOT NULL,
+    duration BIGINT NOT NULL,
+    clock_offset BIGINT NOT NULL,
+    clock_uncertainty BIGINT NOT NULL,
+    clock_source VARCHAR NOT NULL,
+    received BIGINT NOT NULL,
+    url VARCHAR NOT NULL,
+    referrer VARCHAR NOT NULL,
+    title VARCHAR NOT NULL,
+    type VARCHAR NOT NULL,
+    activation_start BIGINT NOT NULL,
+    dom_interactive BIGINT NOT NULL,
+    dom_content_loaded_event_start BIGINT NOT NULL,
+    dom_content_loaded_event_end BIGINT NOT NULL,
+    dom_complete BIGINT NOT NULL,
+    load_event_start BIGINT NOT NULL,
+    load_event_end BIGINT NOT NULL,
+    attributes VARCHAR NOT NULL
+);
+
+CREATE TABLE web_vitals (
+    seq UBIGINT NOT NULL,
+    id UBIGINT NOT NULL,
+    application_id VARCHAR NOT NULL,
+    instance_id VARCHAR NOT NULL,
+    session_id VARCHAR NOT NULL,
+    page_id VARCHAR NOT NULL,
+    view_id VARCHAR NOT NULL,
+    agent_name VARCHAR NOT NULL,
+    agent_version VARCHAR NOT NULL,
+    time BIGINT NOT NULL,
+    clock_offset BIGINT NOT NULL,
+    clock_uncertainty BIGINT NOT NULL,
+    clock_source VARCHAR NOT NULL,
+    received BIGINT NOT NULL,
+    url VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    value DOUBLE NOT NULL,
+    rating VARCHAR NOT NULL
+);
+
+CREATE TABLE spans (
+    seq UBIGINT NOT NULL,
+    trace_id UUID NOT NULL,
+    span_id UBIGINT NOT NULL,
+    parent_span_id UBIGINT,
+    name VARCHAR NOT NULL,
+    kind TINYINT NOT NULL,
+    flags UINTEGER NOT NULL,
+    start BIGINT NOT NULL,
+    duration BIGINT NOT NULL,
+    received BIGINT NOT NULL,
+    trace_state VARCHAR NOT NULL,
+    dtr_state VARCHAR NOT NULL,
+    dtr_span_id UBIGINT,
+    dtr_sampled BOOLEAN NOT NULL,
+    dtr_application_id VARCHAR NOT NULL,
+    dtr_instance_id VARCHAR NOT NULL,
+    dtr_session_id VARCHAR NOT NULL,
+    service VARCHAR NOT NULL,
+    scope VARCHAR NOT NULL,
+    status_code TINYINT NOT NULL,
+    status_message VARCHAR NOT NULL,
+    host VARCHAR NOT NULL,
+    attributes VARCHAR NOT NULL,
+    resource VARCHAR NOT NULL,
+    events VARCHAR NOT NULL
+);
+
+-- The hosts that spans were seen from, with the seq of the first of them.
+CREATE TABLE hosts (
+    host VARCHAR PRIMARY KEY,
+    seq UBIGINT NOT NULL
+);
+
+-- One row: how far the link pass has come (see work.go for its two parts).
+CREATE TABLE link_state (watermark UBIGINT NOT NULL);
+INSERT INTO link_state VALUES (0);

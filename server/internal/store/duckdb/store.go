@@ -1,0 +1,212 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"github.com/throughline-rum/throughline/server/internal/store"
+)
+
+// schemaVersion is the version of the file format that schema.sql makes.
+const schemaVersion = 1
+
+// connections bounds how many statements run at once, the writer's among them.
+const connections = 16
+
+// checkpointThreshold is the size of the write-ahead log, in bytes, at which a commit
+// moves it into the tables. DuckDB's own, a quarter of this, has it compress the last
+// rows of each table four times as often; more would make opening after a crash slow.
+const checkpointThreshold = 64 << 20
+
+// Options tune a store; the zero value is a good start.
+type Options struct {
+	// MemoryLimit bounds the memory of DuckDB's own buffers, in bytes; 0 means 1 GiB.
+	// What exceeds it spills to a folder beside the file.
+	MemoryLimit int64
+	// Threads bounds the threads of a query; 0 means one per core.
+	Threads int
+}
+
+// Store is an open database file. Its methods may be called from many goroutines.
+type Store struct {
+	db     *sql.DB
+	writer *writer
+	window uint64 // workWindow, but for tests
+
+	mu     sync.RWMutex // read-held by every call, so that Close waits for them
+	closed bool
+
+	closing   sync.Once
+	shut      chan struct{} // closed when everything is released
+	shutError error         // to be read after shut
+}
+
+var (
+	_ store.Writer = (*Store)(nil)
+	_ store.Reader = (*Store)(nil)
+	_ store.Linker = (*Store)(nil)
+)
+
+// Open opens the database file at path, and creates it where there is none. One
+// store at a time can have a file open. Opening takes time in proportion to the
+// rows, because the ids of all of them are read once. The error is an *Error.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	s, err := open(ctx, path, o)
+	if err != nil {
+		return nil, failure(ctx, "open "+path, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
+	dsn, err := dataSource(path, o)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := duckdb.NewConnector(dsn, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: sql.OpenDB(connector), window: workWindow, shut: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.db.Close())
+		}
+	}()
+	s.db.SetMaxOpenConns(connections)
+	s.db.SetMaxIdleConns(connections)
+
+	if err := own(ctx, s.db); err != nil {
+		return nil, err
+	}
+	if err := prepareSchema(ctx, s.db); err != nil {
+		return nil, err
+	}
+	if s.writer, err = newWriter(ctx, s.db); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// dataSource returns the driver's name for the file and its settings.
+func dataSource(path string, o Options) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if path == "" || strings.ContainsAny(absolute, "?#%") {
+		return "", &Error{
+			Op: "open", Kind: KindInvalid, Err: fmt.Errorf("the path %q is not usable", absolute),
+			Hint: "name a file, without ?, # or % in its path",
+		}
+	}
+	limit := o.MemoryLimit
+	if limit == 0 {
+		limit = 1 << 30
+	}
+	settings := url.Values{
+		"checkpoint_threshold":         {strconv.Itoa(checkpointThreshold) + "B"},
+		"memory_limit":                 {strconv.FormatInt(limit, 10) + "B"},
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"allow_unsigned_extensions":    {"false"},
+	}
+	if o.Threads > 0 {
+		settings.Set("threads", strconv.Itoa(o.Threads))
+	}
+	return absolute + "?" + settings.Encode(), nil
+}
+
+// own makes this store the only one of its process to use the file: the driver
+// hands the same database to everyone who opens the same path, and other
+// processes are kept out by DuckDB's lock alone. From here on the database may
+// neither load code nor reach a network or any files but its own.
+func own(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, "ATTACH ':memory:' AS owned"); err != nil {
+		if strings.Contains(err.Error(), "already exists") {
+			return &Error{Op: "open", Kind: KindLocked, Err: err, Hint: hintOpenHere}
+		}
+		return err
+	}
+	_, err := db.ExecContext(ctx, "SET enable_external_access = false; SET lock_configuration = true")
+	return err
+}
+
+// prepareSchema creates the tables in a new file and refuses what it does not know.
+func prepareSchema(ctx context.Context, db *sql.DB) error {
+	var ours, all int
+	err := db.QueryRowContext(ctx, `SELECT count(*) FILTER (table_name = 'schema_version'), count(*)
+		FROM duckdb_tables() WHERE NOT temporary AND NOT internal AND database_name = current_database()`).Scan(&ours, &all)
+	if err != nil {
+		return err
+	}
+	if all == 0 {
+		_, err := db.ExecContext(ctx, "BEGIN;\n"+sqlSchema+"COMMIT;")
+		return err
+	}
+	refuse := func(format string, args ...any) error {
+		return &Error{
+			Op: "open", Kind: KindVersion, Err: fmt.Errorf(format, args...),
+			Hint: "use the version of the program that wrote it, or another file",
+		}
+	}
+	if ours == 0 {
+		return refuse("the file is a database of another program")
+	}
+	var version int
+	if err := db.QueryRowContext(ctx, "SELECT max(version) FROM schema_version").Scan(&version); err != nil {
+		return err
+	}
+	if version != schemaVersion {
+		return refuse("the file has format version %d, and this program knows version %d", version, schemaVersion)
+	}
+	return nil
+}
+
+// Close waits for the calls that are under way, writes everything into the file
+// and releases it. It may be called again, with the same result. When ctx ends first, Close
+// returns its error and the closing goes on.
+func (s *Store) Close(ctx context.Context) error {
+	s.closing.Do(func() { go s.shutDown() })
+	select {
+	case <-s.shut:
+		return s.shutError
+	case <-ctx.Done():
+		return failure(ctx, "close", ctx.Err())
+	}
+}
+
+func (s *Store) shutDown() {
+	defer close(s.shut)
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	err := s.writer.close()
+	if closeErr := s.db.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		s.shutError = failure(context.Background(), "close", err)
+	}
+}
+
+// enter begins a call; leave ends it.
+func (s *Store) enter(op string) error {
+	s.mu.RLock()
+	if s.closed {
+		s.mu.RUnlock()
+		return failure(context.Background(), op, ErrClosed)
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.mu.RUnlock() }
