@@ -1,0 +1,449 @@
+package link
+
+import (
+	"testing"
+	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+const wait = 2 * time.Minute
+
+var (
+	began    = time.Date(2026, 4, 27, 6, 7, 25, 0, time.UTC)
+	received = began.Add(time.Second)
+	early    = received.Add(time.Second)
+	late     = received.Add(wait)
+
+	ours    = tracecontext.TraceID{1}
+	theirs  = tracecontext.TraceID{2}
+	request = tracecontext.SpanID{0xa}
+	entry   = tracecontext.SpanID{0xb}
+	proxy   = tracecontext.SpanID{0xc}
+	nobody  = tracecontext.SpanID{0xd}
+
+	dtr = model.Dtr{SpanID: request, Sampled: true, ApplicationID: "745a78fe5b6e57f6", InstanceID: "I", SessionID: "S"}
+)
+
+const (
+	remote = model.SpanFlagRemoteKnown | model.SpanFlagRemote
+	local  = model.SpanFlagRemoteKnown
+)
+
+// fetch is a fetch that carried both headers and read nothing.
+func fetch(change ...func(*model.RequestEvent)) model.RequestEvent {
+	r := model.RequestEvent{
+		ID: model.EventID{1}, Frontend: model.Frontend{ApplicationID: dtr.ApplicationID, InstanceID: dtr.InstanceID, SessionID: dtr.SessionID},
+		Kind: model.KindFetch, Start: began, Duration: 100 * time.Millisecond, Received: received,
+		URL: "https://shop.example/api", Host: "shop.example", Method: "GET",
+		TraceContextHint: model.ContextSet, ServerTimingHint: model.TimingNotAvailable,
+		Sent: model.SpanContext{TraceID: ours, SpanID: request},
+	}
+	for _, f := range change {
+		f(&r)
+	}
+	return r
+}
+
+// document is a document whose Server-Timing named a trace and its entry span.
+func document(change ...func(*model.RequestEvent)) model.RequestEvent {
+	r := fetch()
+	r.Kind, r.Sent = model.KindDocument, model.SpanContext{}
+	r.TraceContextHint, r.ServerTimingHint = model.ContextFromServer, model.TimingReceived
+	r.Answer.SpanContext = model.SpanContext{TraceID: ours, SpanID: entry}
+	for _, f := range change {
+		f(&r)
+	}
+	return r
+}
+
+func hint(h model.TraceContextHint) func(*model.RequestEvent) {
+	return func(r *model.RequestEvent) { r.TraceContextHint = h }
+}
+
+// unsent makes a request that carried nothing and read nothing.
+func unsent(h model.TraceContextHint, t model.ServerTimingHint) func(*model.RequestEvent) {
+	return func(r *model.RequestEvent) {
+		r.Sent, r.Answer, r.TraceContextHint, r.ServerTimingHint = model.SpanContext{}, model.ServerTiming{}, h, t
+	}
+}
+
+// answers lets Server-Timing name a trace.
+func answers(trace tracecontext.TraceID, span tracecontext.SpanID, h model.ServerTimingHint) func(*model.RequestEvent) {
+	return func(r *model.RequestEvent) {
+		r.Answer.SpanContext, r.ServerTimingHint = model.SpanContext{TraceID: trace, SpanID: span}, h
+	}
+}
+
+func sampled(is bool) func(*model.RequestEvent) {
+	return func(r *model.RequestEvent) { r.Answer.Sampled = &is }
+}
+
+func failed(reason model.ErrorReason) func(*model.RequestEvent) {
+	return func(r *model.RequestEvent) { r.Error = reason }
+}
+
+func by(d model.Delivery) func(*model.RequestEvent) {
+	return func(r *model.RequestEvent) { r.Delivery = d }
+}
+
+// server is a SERVER span with our dtr entry.
+func server(id, parent tracecontext.SpanID, change ...func(*model.SpanFacts)) model.SpanFacts {
+	s := model.SpanFacts{
+		SpanContext: model.SpanContext{TraceID: ours, SpanID: id}, ParentSpanID: parent, Kind: model.SpanServer,
+		Flags: remote, Start: began.Add(20 * time.Millisecond), Service: "cart", DtrState: model.DtrValid, Dtr: dtr,
+	}
+	for _, f := range change {
+		f(&s)
+	}
+	return s
+}
+
+func noDtr(s *model.SpanFacts)     { s.DtrState, s.Dtr = model.DtrAbsent, model.Dtr{} }
+func brokenDtr(s *model.SpanFacts) { s.DtrState, s.Dtr = model.DtrInvalid, model.Dtr{} }
+func noFlags(s *model.SpanFacts)   { s.Flags = 0 }
+func isLocal(s *model.SpanFacts)   { s.Flags = local }
+func inTheirs(s *model.SpanFacts)  { s.TraceID = theirs }
+
+func kind(k model.SpanKind) func(*model.SpanFacts) {
+	return func(s *model.SpanFacts) { s.Kind = k }
+}
+
+func at(d time.Duration) func(*model.SpanFacts) {
+	return func(s *model.SpanFacts) { s.Start = began.Add(d) }
+}
+
+func dtrWith(change func(*model.Dtr)) func(*model.SpanFacts) {
+	return func(s *model.SpanFacts) { change(&s.Dtr) }
+}
+
+func TestJudge(t *testing.T) {
+	type spans = []model.SpanFacts
+	to := func(trace tracecontext.TraceID, span tracecontext.SpanID) model.SpanContext {
+		return model.SpanContext{TraceID: trace, SpanID: span}
+	}
+	for name, test := range map[string]struct {
+		evidence model.Evidence
+		now      time.Time // zero: early
+		want     model.Verdict
+	}{
+		// linked
+		"exact": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, SDK without flags, whole trace": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(nobody, entry, kind(model.SpanClient), noFlags), server(entry, request, noFlags)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, of two tries of a proxy the first": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, at(50*time.Millisecond)), server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, queue": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, kind(model.SpanConsumer))}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, span of another kind may be bettered": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanInternal))}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, proxy)},
+		},
+		"exact, parent rewritten and named by Server-Timing": {
+			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived)), Trace: spans{server(entry, nobody)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, event without ids contradicts nothing": {
+			evidence: model.Evidence{Request: fetch(func(r *model.RequestEvent) { r.Frontend = model.Frontend{} }), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, failed for the page and yet answered": {
+			evidence: model.Evidence{Request: fetch(failed(model.ErrorNetwork)), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, document": {
+			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, tracecontext.SpanID{}, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"via intermediary": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{
+				server(proxy, request, kind(model.SpanInternal)), server(nobody, proxy, kind(model.SpanClient)), server(entry, nobody),
+			}},
+			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry), Final: true},
+		},
+		"via intermediary, the nearest": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{
+				server(tracecontext.SpanID{0xe}, entry, at(0)), server(proxy, request, kind(model.SpanClient)), server(entry, proxy, noFlags),
+			}},
+			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry), Final: true},
+		},
+		"server timing": {
+			evidence: model.Evidence{Request: document(), Trace: spans{server(proxy, entry, noDtr, isLocal)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.ByServerTiming, Joined: to(ours, entry)},
+		},
+		"server timing, no span named": {
+			evidence: model.Evidence{Request: document(answers(ours, tracecontext.SpanID{}, model.TimingReceived)), Trace: spans{server(entry, tracecontext.SpanID{}, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.ByServerTiming, Joined: to(ours, entry)},
+		},
+		"server timing, excluded fetch": {
+			evidence: model.Evidence{Request: document(hint(model.ContextExcluded)), Trace: spans{server(proxy, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.ByServerTiming, Joined: to(ours, entry)},
+		},
+		"server timing, service worker passed it through": {
+			evidence: model.Evidence{Request: document(by(model.DeliveredByServiceWorker)), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"server timing, an application's trace of many requests": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal), answers(ours, entry, model.TimingReceived)), Trace: spans{server(proxy, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.ByServerTiming, Joined: to(ours, tracecontext.SpanID{})},
+		},
+
+		// partial
+		"tracestate lost": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Joined: to(ours, entry)},
+		},
+		"tracestate lost, behind an intermediary": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient)), server(entry, proxy, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Joined: to(ours, entry)},
+		},
+		"tracestate lost wins over an exact pair by Server-Timing": {
+			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived)), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Joined: to(ours, entry)},
+		},
+		"tracestate lost, never sent": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextMaxLength)), Trace: spans{server(entry, request, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Detail: "max_length", Joined: to(ours, entry)},
+		},
+		"tracestate lost, an application's own context": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextCrossOrigin)), Trace: spans{server(entry, request, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Detail: "cross_origin", Joined: to(ours, entry)},
+		},
+		"tracestate lost and parent rewritten": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Detail: "parent_rewritten", Joined: to(ours, entry)},
+		},
+		"tracestate altered, does not parse": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, brokenDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Joined: to(ours, entry)},
+		},
+		"tracestate altered, another request": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, dtrWith(func(d *model.Dtr) { d.SpanID = nobody }))}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Detail: "span.id", Joined: to(ours, entry)},
+		},
+		"tracestate altered, another session": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, dtrWith(func(d *model.Dtr) { d.SessionID = "T" }))}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Detail: "session.id", Joined: to(ours, entry)},
+		},
+		"tracestate altered, another application": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, dtrWith(func(d *model.Dtr) { d.ApplicationID = "A" }))}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Detail: "rum.application.id", Joined: to(ours, entry)},
+		},
+		"tracestate altered, another browser": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, dtrWith(func(d *model.Dtr) { d.InstanceID = "J" }))}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Detail: "rum.instance.id", Joined: to(ours, entry)},
+		},
+		"tracestate altered and parent rewritten": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody, brokenDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Joined: to(ours, entry)},
+		},
+		"tracestate altered, session, and parent rewritten": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody, dtrWith(func(d *model.Dtr) { d.SessionID = "T" }))}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateAltered, Detail: "session.id", Joined: to(ours, entry)},
+		},
+		"parent rewritten": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
+		"parent rewritten, to none": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, tracecontext.SpanID{}, isLocal)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
+		"parent rewritten, after the wait": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody)}}, now: late,
+			want: model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
+		"parent rewritten, in an application's trace of many requests": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal)), Trace: spans{
+				server(proxy, tracecontext.SpanID{0xe}, at(0), dtrWith(func(d *model.Dtr) { d.SpanID = tracecontext.SpanID{0xf} })), server(entry, nobody),
+			}},
+			want: model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
+		"parent rewritten, entry span never came": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody, isLocal, kind(model.SpanClient))}}, now: late,
+			want: model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
+		"parent rewritten, a cycle of hostile spans": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, nobody), server(nobody, proxy), server(entry, tracecontext.SpanID{0xe})}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
+		"trace restarted": {
+			evidence: model.Evidence{Request: fetch(), ByDtr: spans{server(entry, request, inTheirs)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
+		},
+		"trace restarted, and Server-Timing says so": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, entry, model.TimingMismatch)), ByDtr: spans{server(entry, tracecontext.SpanID{}, inTheirs)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
+		},
+		"traceparent dropped": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, entry, model.TimingMismatch)), AnswerTrace: spans{server(entry, tracecontext.SpanID{}, inTheirs, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceparentDropped, Joined: to(theirs, entry)},
+		},
+		"traceparent dropped, no span named": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, tracecontext.SpanID{}, model.TimingMismatch)), AnswerTrace: spans{server(entry, tracecontext.SpanID{}, inTheirs, noDtr)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceparentDropped, Joined: to(theirs, entry)},
+		},
+		"traceparent dropped, spans not there": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, tracecontext.SpanID{}, model.TimingMismatch))},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceparentDropped, Joined: to(theirs, tracecontext.SpanID{})},
+		},
+
+		// unlinked
+		"not propagated": {
+			evidence: model.Evidence{Request: fetch(unsent(model.ContextCrossOrigin, model.TimingNotAvailable)), HostSeen: true},
+			want:     model.Verdict{Status: model.Unlinked, Reason: model.NotPropagated, Detail: "cross_origin", Final: true},
+		},
+		"not propagated, mobile": {
+			evidence: model.Evidence{Request: fetch(unsent(model.ContextAPIUnused, model.TimingNoTraceInfo))},
+			want:     model.Verdict{Status: model.Unlinked, Reason: model.NotPropagated, Detail: "api_unused", Final: true},
+		},
+		"no server timing": {
+			evidence: model.Evidence{Request: document(unsent(model.ContextNotSet, model.TimingNoTraceInfo)), HostSeen: true},
+			want:     model.Verdict{Status: model.Unlinked, Reason: model.NoServerTiming, Detail: "no_trace_info", Final: true},
+		},
+		"not sampled, by the agent": {
+			evidence: model.Evidence{Request: fetch(unsent(model.ContextNotSampled, model.TimingNotAvailable))},
+			want:     model.Verdict{Status: model.Unlinked, Reason: model.NotSampled, Detail: "not_sampled", Final: true},
+		},
+		"not sampled, by the backend": {
+			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived), sampled(false))},
+			want:     model.Verdict{Status: model.Unlinked, Reason: model.NotSampled},
+		},
+		"not sampled, document": {
+			evidence: model.Evidence{Request: document(sampled(false))},
+			want:     model.Verdict{Status: model.Unlinked, Reason: model.NotSampled},
+		},
+		"said not to be sampled, and there": {
+			evidence: model.Evidence{Request: document(sampled(false)), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"spans missing": {
+			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived), sampled(true)), HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.SpansMissing},
+		},
+		"spans missing, document": {
+			evidence: model.Evidence{Request: document()}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.SpansMissing},
+		},
+		"headers dropped": {
+			evidence: model.Evidence{Request: fetch(), HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped},
+		},
+		"headers dropped, aborted under way": {
+			evidence: model.Evidence{Request: fetch(failed(model.ErrorAbort)), HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped, Detail: "abort"},
+		},
+		"headers dropped, another trace that was not told": {
+			evidence: model.Evidence{Request: fetch(func(r *model.RequestEvent) { r.ServerTimingHint = model.TimingMismatch })}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped, Detail: "mismatch"},
+		},
+		"backend not instrumented": {
+			evidence: model.Evidence{Request: fetch()}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.BackendNotInstrumented},
+		},
+		"backend not instrumented, timed out": {
+			evidence: model.Evidence{Request: fetch(failed(model.ErrorTimeout))}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.BackendNotInstrumented, Detail: "timeout"},
+		},
+		"nothing of its own in an application's trace of many requests": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal)), Trace: spans{server(entry, nobody, noDtr)}, HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped},
+		},
+
+		// not applicable
+		"served from cache": {
+			evidence: model.Evidence{Request: document(by(model.DeliveredByCache)), Trace: spans{server(entry, nobody)}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
+		},
+		"served from cache, stale": {
+			evidence: model.Evidence{Request: document(unsent(model.ContextNotSet, model.TimingStale)), HostSeen: true},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
+		},
+		"served from cache, with somebody else's trace": {
+			evidence: model.Evidence{Request: fetch(by(model.DeliveredByCache), answers(theirs, entry, model.TimingMismatch)), AnswerTrace: spans{server(entry, nobody, inTheirs)}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache},
+		},
+		"thought to be from cache, and a backend has it": {
+			evidence: model.Evidence{Request: fetch(by(model.DeliveredByCache)), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"service worker": {
+			evidence: model.Evidence{Request: fetch(by(model.DeliveredByServiceWorker)), HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.NotApplicable, Reason: model.ServedByWorker},
+		},
+		"service worker, resource": {
+			evidence: model.Evidence{Request: document(by(model.DeliveredByServiceWorker), unsent(model.ContextNotSet, model.TimingNotAvailable))},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedByWorker, Final: true},
+		},
+		"service worker, passed through, spans under way": {
+			evidence: model.Evidence{Request: document(by(model.DeliveredByServiceWorker))},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedByWorker},
+		},
+		"service worker, its own old copy": {
+			evidence: model.Evidence{Request: document(by(model.DeliveredByServiceWorker)), Trace: spans{server(entry, nobody, noDtr, at(-time.Hour))}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedByWorker},
+		},
+		"service worker, passed through with context": {
+			evidence: model.Evidence{Request: fetch(by(model.DeliveredByServiceWorker)), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"never sent": {
+			evidence: model.Evidence{Request: fetch(unsent(model.ContextNotSet, model.TimingNotAvailable), failed(model.ErrorBlocked)), HostSeen: true},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.RequestNeverSent, Detail: "csp", Final: true},
+		},
+		"never sent, with a context": {
+			evidence: model.Evidence{Request: fetch(failed(model.ErrorAbortUnsent)), HostSeen: true},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.RequestNeverSent, Detail: "abort_unsent"},
+		},
+		"did not get through": {
+			evidence: model.Evidence{Request: fetch(failed(model.ErrorNetwork)), HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.NotApplicable, Reason: model.RequestNeverSent, Detail: "network"},
+		},
+
+		// pending
+		"pending": {
+			evidence: model.Evidence{Request: fetch(), HostSeen: true},
+			want:     model.Verdict{Status: model.Pending, Due: late},
+		},
+		"pending, to the last moment": {
+			evidence: model.Evidence{Request: fetch(), HostSeen: true}, now: late.Add(-1),
+			want: model.Verdict{Status: model.Pending, Due: late},
+		},
+		"pending, document": {
+			evidence: model.Evidence{Request: document(sampled(true))},
+			want:     model.Verdict{Status: model.Pending, Due: late},
+		},
+		"pending, network error": {
+			evidence: model.Evidence{Request: fetch(failed(model.ErrorNetwork))},
+			want:     model.Verdict{Status: model.Pending, Due: late},
+		},
+		"pending, inner spans came first": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, entry, kind(model.SpanClient), isLocal)}},
+			want:     model.Verdict{Status: model.Pending, Due: late},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := test.now
+			if now.IsZero() {
+				now = early
+			}
+			got := Judge(test.evidence, now, wait)
+			if got != test.want {
+				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			}
+			if e := Explain(got); e == undefinedExplanation {
+				t.Errorf("%s %s has no explanation", got.Status, got.Reason)
+			}
+		})
+	}
+}
