@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/throughline-rum/throughline/server/internal/api"
+	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/server/internal/ingest"
+	"github.com/throughline-rum/throughline/server/internal/link"
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/server/internal/query"
+	"github.com/throughline-rum/throughline/server/internal/store/duckdb"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+type serveCommand struct {
+	config.Serve `embed:""`
+}
+
+// Run serves until ctx ends or a part fails.
+func (c *serveCommand) Run(ctx context.Context, s streams) error {
+	log := slog.New(slog.NewTextHandler(s.stderr, nil))
+	srv, err := startServer(ctx, c.Serve, log)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "ui", srv.mainURL(), "otlp_http", srv.otlpURL(), "otlp_grpc", srv.otlpGRPC.Addr().String(), "data", c.Data)
+	return srv.serveUntilDone(ctx, log)
+}
+
+// The deadlines of stopping, one a step.
+const (
+	stopListeners = 10 * time.Second
+	stopStore     = 30 * time.Second
+)
+
+// server is a running server.
+type server struct {
+	main, otlpHTTP, otlpGRPC net.Listener
+
+	mainServer, otlpServer *http.Server
+	grpcServer             *grpc.Server
+	store                  *duckdb.Store
+	stopLink               context.CancelFunc
+	group                  *errgroup.Group
+	failed                 <-chan struct{} // closed when a part fails; group knows why
+}
+
+func (s *server) mainURL() string { return "http://" + s.main.Addr().String() }
+func (s *server) otlpURL() string { return "http://" + s.otlpHTTP.Addr().String() }
+
+// startServer opens the listeners and the store and starts every part. The
+// server takes data when it returns. On an error nothing is left running.
+func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *server, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	tenant, err := tracecontext.ParseTenant(c.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{}
+	defer func() {
+		if err != nil {
+			s.abandon(context.WithoutCancel(ctx))
+		}
+	}()
+	for _, l := range []struct {
+		listener      *net.Listener
+		setting, addr string
+	}{{&s.main, "listen", c.Listen}, {&s.otlpHTTP, "otlp-http", c.OTLPHTTP}, {&s.otlpGRPC, "otlp-grpc", c.OTLPGRPC}} {
+		if *l.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.addr); err != nil {
+			return nil, fmt.Errorf("%w (another program may be using it; choose another address with --%s)", err, l.setting)
+		}
+	}
+	if err := os.MkdirAll(c.Data, 0o750); err != nil {
+		return nil, fmt.Errorf("the store's folder: %w (choose another with --data)", err)
+	}
+	if s.store, err = duckdb.Open(ctx, c.StorePath(), duckdb.Options{MemoryLimit: int64(c.MemoryLimit) << 20}); err != nil {
+		return nil, err
+	}
+
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	receiver, err := ingest.New(ingest.Config{
+		Writer: s.store, Tenant: tenant, Registerer: metrics,
+		OnError: func(err error) { log.Error("data could not be stored; its sender was told to try again", "error", err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	handler, err := api.New(api.Config{
+		Query:   query.New(s.store, explain),
+		Beacon:  receiver.Beacon(),
+		Metrics: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
+		Ready: func(ctx context.Context) error {
+			_, err := s.store.Watermark(ctx)
+			return err
+		},
+		OnError: func(err error) { log.Error("a question could not be answered", "error", err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.mainServer = newHTTPServer(handler, log)
+	s.otlpServer = newHTTPServer(receiver.OTLP(), log)
+	s.grpcServer = receiver.GRPCServer()
+
+	linkContext, stopLink := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopLink = stopLink
+	pass := &link.Pass{
+		Store: s.store, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
+		OnError: func(err error) { log.Error("links could not be judged; trying again", "error", err) },
+	}
+
+	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	s.group, s.failed = group, failed.Done()
+	s.group.Go(func() error { return serveHTTP(s.mainServer, s.main) })
+	s.group.Go(func() error { return serveHTTP(s.otlpServer, s.otlpHTTP) })
+	s.group.Go(func() error { return s.grpcServer.Serve(s.otlpGRPC) })
+	s.group.Go(func() error { return pass.Run(linkContext) })
+	return s, nil
+}
+
+func explain(v model.Verdict) query.Explanation {
+	e := link.Explain(v)
+	return query.Explanation{Title: e.Title, Text: e.Text, Fix: e.Fix}
+}
+
+// newHTTPServer bounds the time and the memory that one connection may take.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+func serveHTTP(s *http.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveUntilDone waits for ctx or a failure, then stops everything.
+func (s *server) serveUntilDone(ctx context.Context, log *slog.Logger) error {
+	select {
+	case <-ctx.Done():
+		log.Info("stopping; a second signal ends the server at once")
+	case <-s.failed:
+	}
+	return s.stop(context.WithoutCancel(ctx))
+}
+
+// stop ends the server in the order of the data: listeners, what is under way,
+// the link pass, the store.
+func (s *server) stop(ctx context.Context) error {
+	listeners, cancel := context.WithTimeout(ctx, stopListeners)
+	defer cancel()
+	errs := []error{s.mainServer.Shutdown(listeners), s.otlpServer.Shutdown(listeners)}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.grpcServer.GracefulStop()
+	}()
+	select {
+	case <-drained:
+	case <-listeners.Done():
+		s.grpcServer.Stop()
+	}
+	s.stopLink()
+	errs = append(errs, s.group.Wait())
+	closing, cancel := context.WithTimeout(ctx, stopStore)
+	defer cancel()
+	errs = append(errs, s.store.Close(closing))
+	return errors.Join(errs...)
+}
+
+// abandon releases what a start that failed had opened.
+func (s *server) abandon(ctx context.Context) {
+	for _, l := range []net.Listener{s.main, s.otlpHTTP, s.otlpGRPC} {
+		if l != nil {
+			_ = l.Close() // nothing was served on it
+		}
+	}
+	if s.store != nil {
+		_ = s.store.Close(ctx) // the start's own error is what the user needs
+	}
+}

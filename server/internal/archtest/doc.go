@@ -1,0 +1,2 @@
+// Package archtest holds the rules of ARCHITECTURE.md as tests.
+package archtest
