@@ -1,0 +1,122 @@
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+GOLANGCI_LINT_VERSION := v2.15.0
+
+# The browser of the demo's driver and of the tests; looked up when it is needed, since setup may install it.
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
+export CHROMIUM
+
+BIN   := bin/throughline
+TOOLS := $(CURDIR)/.cache/bin
+ARGS  ?=
+# How long each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 30s
+
+GO_MODULES := . server e2e
+NPM_FOLDERS := browser server/ui
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what the build needs
+	@build/setup.sh
+
+.PHONY: setup-browser
+setup-browser: ## Install Chromium for the demo's driver and the tests
+	@build/setup.sh browser
+
+# Packages are installed again when the lock file is newer than the last install.
+%/node_modules/.installed: %/package-lock.json | setup
+	@printf '\n== %s: npm ci\n' "$*"
+	@cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: agent
+agent: browser/node_modules/.installed # takes a second, so it is always built, and its size always printed
+	@printf '\n== browser agent\n'
+	@cd browser && npm run --silent build
+
+UI_SOURCES := $(shell find server/ui/src server/ui/public -type f) server/ui/index.html server/ui/package.json server/ui/vite.config.ts
+server/ui/dist/index.html: $(UI_SOURCES) server/ui/node_modules/.installed
+	@printf '\n== web UI\n'
+	@cd server/ui && npm run --silent build
+
+.PHONY: assets
+assets: agent server/ui/dist/index.html
+
+.PHONY: build
+build: setup assets ## Build the agent, the UI and bin/throughline; print the agent's size
+	$(call say,bin/throughline (the first build compiles the embedded store's binding and takes some minutes))
+	@go build -trimpath -o $(BIN) ./server/cmd/throughline
+
+.PHONY: demo
+demo: ## Run the shop and the server; ARGS='--drive', '--once --json'
+	@$(MAKE) build setup-browser >&2 # so that standard output is the demo's own
+	@$(BIN) demo $(ARGS)
+
+.PHONY: test
+test: setup-browser assets lint ## Set up and run all tests
+	$(call say,browser agent: tests in Chromium)
+	@cd browser && npm run --silent test
+	$(call say,web UI: tests in Chromium)
+	@cd server/ui && npm run --silent test
+	$(call say,Go: library)
+	@go test -race -shuffle=on ./...
+	$(call say,Go: server (the first build takes some minutes))
+	@cd server && go test -race -shuffle=on ./...
+	@$(MAKE) e2e
+
+.PHONY: e2e
+e2e: build setup-browser ## The real binary in a real browser
+	$(call say,end to end)
+	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) go test -race -shuffle=on -count=1 ./...
+
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION): | setup
+	$(call say,golangci-lint $(GOLANGCI_LINT_VERSION) (compiled once; this takes some minutes))
+	@GOBIN=$(TOOLS) GOWORK=off GOFLAGS=-mod=mod go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@mv $(TOOLS)/golangci-lint $@
+
+.PHONY: lint
+lint: assets $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run all linters and format checks
+	$(call say,lint: Go)
+	@for module in $(GO_MODULES); do (cd $$module && $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) run ./...); done
+	$(call say,lint: TypeScript)
+	@for folder in $(NPM_FOLDERS); do (cd $$folder && npm run --silent lint && npm run --silent typecheck); done
+
+.PHONY: format
+format: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(addsuffix /node_modules/.installed,$(NPM_FOLDERS)) ## Format all code
+	@for module in $(GO_MODULES); do (cd $$module && $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) fmt ./...); done
+	@for folder in $(NPM_FOLDERS); do (cd $$folder && npm run --silent format); done
+
+.PHONY: generate
+generate: ## Write the golden files anew (the OpenAPI document)
+	@cd server && go test ./internal/api -run Golden -update
+
+.PHONY: checkgenerate
+checkgenerate: generate ## Fail where a golden file is not up to date
+	@git diff --exit-code -- server/internal/api/testdata
+
+.PHONY: bench
+bench: assets ## Run the benchmarks and print their figures
+	@go test -run '^$$' -bench . -benchmem ./...
+	@cd server && go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: assets ## Run each fuzz target for FUZZTIME
+	@build/fuzz.sh . $(FUZZTIME)
+	@build/fuzz.sh server $(FUZZTIME)
+
+.PHONY: screenshot
+screenshot: ## Take the README's picture anew, from the end-to-end test
+	@UPDATE_SCREENSHOT=1 $(MAKE) e2e
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf bin browser/dist/*.* server/ui/dist/assets server/ui/dist/index.html e2e/out

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what the build and the tests need and says so. What it cannot install
+# it names, with the way to get it. Usage: build/setup.sh [browser]
+set -euo pipefail
+
+missing=0
+need() { # need COMMAND WHAT HOW
+  if ! command -v "$1" >/dev/null 2>&1; then
+    printf 'setup: %s is missing. %s\n' "$2" "$3" >&2
+    missing=1
+  fi
+}
+
+need go "Go 1.26 or newer" "Get it at https://go.dev/dl/ and put its bin folder on PATH."
+need node "Node.js 20.19 or newer" "Get it at https://nodejs.org/ or from your distribution (package nodejs)."
+need npm "npm" "It comes with Node.js: https://nodejs.org/"
+need cc "a C compiler (the embedded store needs one)" "Install gcc or clang, on Debian: apt-get install gcc libc6-dev; on macOS: xcode-select --install."
+need c++ "a C++ compiler (the embedded store needs one)" "Install g++ or clang, on Debian: apt-get install g++; on macOS: xcode-select --install."
+[ "$missing" = 0 ] || exit 1
+
+newer() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; } # newer LEAST HAVE
+go_version=$(go env GOVERSION); go_version=${go_version#go}
+newer 1.26 "$go_version" || { printf 'setup: Go %s is too old, 1.26 is needed. Get it at https://go.dev/dl/\n' "$go_version" >&2; exit 1; }
+node_version=$(node --version); node_version=${node_version#v}
+newer 20.19 "$node_version" || { printf 'setup: Node.js %s is too old, 20.19 is needed. Get it at https://nodejs.org/\n' "$node_version" >&2; exit 1; }
+
+has_browser() {
+  [ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null 2>&1
+}
+
+[ "${1:-}" = browser ] || exit 0
+
+# What only the demo's driver and the tests need: a browser, and openssl for the
+# certificate of a test's HTTP/2 server.
+packages=()
+has_browser || packages+=(chromium fonts-dejavu-core)
+command -v openssl >/dev/null 2>&1 || packages+=(openssl)
+[ "${#packages[@]}" -gt 0 ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+  printf 'setup: missing: %s. Install them and put them on PATH; another Chromium can be named in the variable CHROMIUM.\n' "${packages[*]}" >&2
+  exit 1
+fi
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+printf 'setup: installing %s with apt-get, this takes a minute ...\n' "${packages[*]}"
+"${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=580 update >/dev/null
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=580 install -y --no-install-recommends "${packages[@]}" >/dev/null
