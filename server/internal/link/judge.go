@@ -9,18 +9,34 @@ import (
 	"github.com/throughline-rum/throughline/server/internal/model"
 )
 
-// staleSlack is by how much a span may seem to start before the request that it
-// answers, beyond the known uncertainty of the clocks. A copy that a service
-// worker kept is older than that, or so young that it does not matter.
-const staleSlack = 5 * time.Second
+// By how much a span may seem to start before the request that it answers, beyond
+// the known uncertainty of the clocks. A stored copy's trace is older than that, or
+// so young that it does not matter.
+const (
+	// staleSlack holds where the page's clock was measured against the backend's.
+	staleSlack = 5 * time.Second
+	// unmeasuredSlack holds where it was not: clocks of servers may differ by minutes, and
+	// to take an answer for a copy because of that would hide a good link.
+	unmeasuredSlack = 10 * time.Minute
+)
 
 // Judge gives the verdict on one request from what is known at now (linking
-// contract, section 6). Where spans may still be under way, until wait after the
-// request's beacon came in, the verdict is pending with its Due. It is pure: the
-// same arguments give the same verdict.
+// contract, section 6). Spans may still be under way until wait after the request's
+// beacon came in: until then a verdict that rests on their absence is pending, and
+// every one that is not final has its Due. It is pure: the same arguments give the
+// same verdict.
 func Judge(e model.Evidence, now time.Time, wait time.Duration) model.Verdict {
-	j := judgement{Evidence: &e, due: e.Request.Received.Add(wait)}
-	j.waiting = now.Before(j.due)
+	j := judgement{Evidence: &e}
+	due := e.Request.Received.Add(wait)
+	j.waiting = now.Before(due)
+	v := j.verdict()
+	if j.waiting && !v.Final {
+		v.Due = due
+	}
+	return v
+}
+
+func (j *judgement) verdict() model.Verdict {
 	if j.carried() {
 		if v, ok := j.joinedByContext(); ok {
 			return v
@@ -34,7 +50,7 @@ func Judge(e model.Evidence, now time.Time, wait time.Duration) model.Verdict {
 	if j.carried() {
 		return j.nothingArrived()
 	}
-	if !e.Request.Answer.TraceID.IsZero() {
+	if !j.Request.Answer.TraceID.IsZero() {
 		return j.answered()
 	}
 	return j.noContext()
@@ -43,7 +59,6 @@ func Judge(e model.Evidence, now time.Time, wait time.Duration) model.Verdict {
 // judgement is one request's evidence on its way to a verdict.
 type judgement struct {
 	*model.Evidence
-	due     time.Time
 	waiting bool // spans may still be under way
 }
 
@@ -84,10 +99,18 @@ func (j *judgement) joinedByContext() (v model.Verdict, ok bool) {
 	sent, answer := j.Request.Sent, j.Request.Answer.SpanContext
 	spans := newSpans(j.Trace)
 
-	// An entry span has the request's span id as parent. Earliest first, where a proxy
-	// tried twice.
-	if s := spans.childOf(sent.SpanID, answersRequests); s != nil {
-		return j.dtrOrLinked(s, model.Exact), true
+	// An entry span has the request's span id as parent. Where a proxy tried twice,
+	// Server-Timing may tell which try was answered; else it is the first.
+	mayAnswer := func(s *model.SpanFacts) bool { return answersRequests(s) && !j.foreign(s) }
+	if s := spans.childOf(sent.SpanID, mayAnswer); s != nil {
+		named := spans.byID[answer.SpanID]
+		answerTold := answer.TraceID == sent.TraceID && !answer.SpanID.IsZero()
+		if answerTold && named != nil && named.ParentSpanID == sent.SpanID && mayAnswer(named) {
+			s = named
+		}
+		v := j.dtrOrLinked(s, model.Exact)
+		v.Final = v.Final && !(answerTold && named == nil) // the span that was named may be a better one
+		return v, true
 	}
 	// Server-Timing named the entry span. That the parent was rewritten on the way does
 	// not matter then, but a lost dtr does: dtrOrLinked lets the fault win over the exact
@@ -98,25 +121,37 @@ func (j *judgement) joinedByContext() (v model.Verdict, ok bool) {
 			return j.dtrOrLinked(s, model.Exact), true
 		}
 	}
-	if s := spans.descendantOf(sent.SpanID); s != nil {
+	if s := spans.descendantOf(sent.SpanID, mayAnswer); s != nil {
 		return j.dtrOrLinked(s, model.ViaIntermediary), true
 	}
-	// A child that is no SERVER span: the entry span of a backend that calls it
-	// otherwise, or the first that arrived of a longer chain. Hence not final.
-	if s := spans.childOf(sent.SpanID, anyKind); s != nil {
-		v := j.dtrOrLinked(s, model.Exact)
-		v.Final = false
+	if v, ok := j.strangeParent(spans, isEntry); ok {
 		return v, true
 	}
-	if v, ok := j.strangeParent(spans); ok {
-		return v, true
+	// Among entry spans that are still under way, others may have come first.
+	if !j.waiting {
+		if v, ok := j.strangeParent(spans, answersRequests); ok {
+			return v, true
+		}
 	}
 	// Another trace whose dtr names the request: somebody restarted the trace.
-	if s := earliest(j.ByDtr, answersRequests); s != nil {
+	restarted := func(s *model.SpanFacts) bool { return answersRequests(s) && j.contradiction(s.Dtr) == "" }
+	if s := earliest(j.ByDtr, restarted); s != nil {
 		return joined(model.Partial, model.TraceRestarted, s.SpanContext), true
 	}
 	if v, ok := j.otherTrace(); ok {
 		return v, true
+	}
+	// A child that is no SERVER span: the entry span of a backend that calls it
+	// otherwise, or the first that arrived of a longer chain. Hence not final.
+	if s := spans.childOf(sent.SpanID, func(s *model.SpanFacts) bool { return !j.foreign(s) }); s != nil {
+		v := j.dtrOrLinked(s, model.Exact)
+		v.Final = false
+		return v, true
+	}
+	if !j.waiting {
+		if v, ok := j.strangeParent(spans, anyKind); ok {
+			return v, true
+		}
 	}
 	// The trace is there, Server-Timing says that it is the answer's, and only the entry
 	// span is missing or cannot be told from those of other requests in the trace.
@@ -126,27 +161,30 @@ func (j *judgement) joinedByContext() (v model.Verdict, ok bool) {
 	return model.Verdict{}, false
 }
 
-// strangeParent looks for an entry span of the carried trace whose parent is a
-// span that nobody recorded. It stays provisional: the span may come yet, and
-// then lead to the request.
-func (j *judgement) strangeParent(spans spans) (v model.Verdict, ok bool) {
+// foreign reports whether a span belongs to another user's request in a trace that many
+// share, such as one whose id an application writes into a cached page.
+func (j *judgement) foreign(s *model.SpanFacts) bool {
+	return !j.ownTrace() && s.DtrState == model.DtrValid && j.contradiction(s.Dtr) != ""
+}
+
+// strangeParent looks for a span of a kind in the carried trace whose parent is a span
+// that nobody recorded, and not the request. It stays provisional: the parent may
+// come yet, and then lead to the request.
+func (j *judgement) strangeParent(spans spans, kind func(*model.SpanFacts) bool) (v model.Verdict, ok bool) {
+	sent := j.Request.Sent.SpanID
+	stray := func(s *model.SpanFacts) bool { return s.ParentSpanID != sent || sent.IsZero() }
 	named := func(s *model.SpanFacts) bool {
-		return s.DtrState == model.DtrValid && s.Dtr.SpanID == j.Request.Sent.SpanID
+		return stray(s) && s.DtrState == model.DtrValid && s.Dtr.SpanID == sent && !j.foreign(s)
 	}
-	for _, kind := range []func(*model.SpanFacts) bool{isEntry, answersRequests, anyKind} {
-		if s := spans.top(kind, named); s != nil {
-			if detail := j.contradiction(s.Dtr); detail != "" {
-				return j.altered(s, detail), true
-			}
-			return joined(model.Partial, model.ParentRewritten, s.SpanContext), true
+	if s := spans.top(kind, named); s != nil {
+		if detail := j.contradiction(s.Dtr); detail != "" {
+			return j.altered(s, detail), true
 		}
-		if j.ownTrace() { // else nothing tells this request's entry span from another's
-			if s := spans.top(kind, anyKind); s != nil {
-				return j.lostParent(s), true
-			}
-		}
-		if j.waiting {
-			break // of an entry span that is still under way, others may have come first
+		return joined(model.Partial, model.ParentRewritten, s.SpanContext), true
+	}
+	if j.ownTrace() { // else nothing tells this request's entry span from another's
+		if s := spans.top(kind, stray); s != nil {
+			return j.lostParent(s), true
 		}
 	}
 	return model.Verdict{}, false
@@ -254,10 +292,14 @@ func (j *judgement) notApplicable() (v model.Verdict, ok bool) {
 }
 
 // fresh reports whether the spans that Server-Timing named are of this request's
-// time. A copy that a service worker kept names an older trace.
+// time. A stored copy names an older trace.
 func (j *judgement) fresh() bool {
 	first := earliest(j.Trace, anyKind)
-	return !first.Start.Before(j.Request.Start.Add(-j.Request.Clock.Uncertainty - staleSlack))
+	slack := staleSlack
+	if j.Request.Clock.Source != model.ClockServerTiming {
+		slack = unmeasuredSlack
+	}
+	return !first.Start.Before(j.Request.Start.Add(-j.Request.Clock.Uncertainty - slack))
 }
 
 // nothingArrived judges a request that carried a context of which no span shows
@@ -265,10 +307,10 @@ func (j *judgement) fresh() bool {
 func (j *judgement) nothingArrived() model.Verdict {
 	r := &j.Request
 	switch {
-	case r.Answer.TraceID == r.Sent.TraceID && r.Answer.Sampled != nil && !*r.Answer.Sampled:
+	case (r.Answer.TraceID == r.Sent.TraceID || r.Answer.TraceID.IsZero()) && r.Answer.Sampled != nil && !*r.Answer.Sampled:
 		return unjoined(model.Unlinked, model.NotSampled, "")
 	case j.waiting:
-		return j.pending()
+		return model.Verdict{Status: model.Pending}
 	case r.Answer.TraceID == r.Sent.TraceID:
 		return unjoined(model.Unlinked, model.SpansMissing, "")
 	case r.Error == model.ErrorNetwork:
@@ -298,6 +340,11 @@ func (j *judgement) answered() model.Verdict {
 	answer := j.Request.Answer
 	spans := newSpans(j.Trace)
 	switch {
+	case len(j.Trace) > 0 && !j.fresh():
+		// A copy of an earlier answer, by a cache that the browser does not see, such as a CDN's.
+		v := unjoined(model.NotApplicable, model.ServedFromCache, "")
+		v.Final = true
+		return v
 	case spans.byID[answer.SpanID] != nil:
 		v := joined(model.Linked, model.Exact, answer.SpanContext)
 		v.Final = true
@@ -313,7 +360,7 @@ func (j *judgement) answered() model.Verdict {
 	case answer.Sampled != nil && !*answer.Sampled:
 		return unjoined(model.Unlinked, model.NotSampled, "")
 	case j.waiting:
-		return j.pending()
+		return model.Verdict{Status: model.Pending}
 	default:
 		return unjoined(model.Unlinked, model.SpansMissing, "")
 	}
@@ -337,10 +384,6 @@ func (j *judgement) noContext() model.Verdict {
 	}
 	v.Final = true
 	return v
-}
-
-func (j *judgement) pending() model.Verdict {
-	return model.Verdict{Status: model.Pending, Due: j.due}
 }
 
 func joined(status model.LinkStatus, reason model.LinkReason, to model.SpanContext) model.Verdict {

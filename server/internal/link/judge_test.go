@@ -84,6 +84,9 @@ func failed(reason model.ErrorReason) func(*model.RequestEvent) {
 	return func(r *model.RequestEvent) { r.Error = reason }
 }
 
+// measured lets the page have measured its clock against the backend's.
+func measured(r *model.RequestEvent) { r.Clock.Source = model.ClockServerTiming }
+
 func by(d model.Delivery) func(*model.RequestEvent) {
 	return func(r *model.RequestEvent) { r.Delivery = d }
 }
@@ -140,6 +143,20 @@ func TestJudge(t *testing.T) {
 		"exact, of two tries of a proxy the first": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, at(50*time.Millisecond)), server(entry, request)}},
 			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, of two tries of a proxy the one that Server-Timing names": {
+			evidence: model.Evidence{Request: fetch(answers(ours, proxy, model.TimingReceived)), Trace: spans{server(proxy, request, at(50*time.Millisecond)), server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, proxy), Final: true},
+		},
+		"exact, the span that Server-Timing names is still under way": {
+			evidence: model.Evidence{Request: fetch(answers(ours, proxy, model.TimingReceived)), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry)},
+		},
+		"exact, of a trace that many users share": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal)), Trace: spans{
+				server(proxy, request, at(0), dtrWith(func(d *model.Dtr) { d.SessionID = "T" })), server(entry, request),
+			}},
+			want: model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
 		},
 		"exact, queue": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, kind(model.SpanConsumer))}},
@@ -281,6 +298,10 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: fetch(), ByDtr: spans{server(entry, request, inTheirs)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
 		},
+		"trace restarted behind a gateway that recorded its call": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient))}, ByDtr: spans{server(entry, nobody, inTheirs)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
+		},
 		"trace restarted, and Server-Timing says so": {
 			evidence: model.Evidence{Request: fetch(answers(theirs, entry, model.TimingMismatch)), ByDtr: spans{server(entry, tracecontext.SpanID{}, inTheirs)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
@@ -360,7 +381,32 @@ func TestJudge(t *testing.T) {
 			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped},
 		},
 
+		"another user's spans alone, in a trace that many share": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal)), Trace: spans{server(entry, request, dtrWith(func(d *model.Dtr) { d.SessionID = "T" }))}, HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped},
+		},
+		"another trace with the same span id of another user": {
+			evidence: model.Evidence{Request: fetch(), ByDtr: spans{server(entry, request, inTheirs, dtrWith(func(d *model.Dtr) { d.SessionID = "T" }))}, HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped},
+		},
+		"not sampled, as the application's own flags say": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal), sampled(false)), HostSeen: true}, now: late,
+			want: model.Verdict{Status: model.Unlinked, Reason: model.NotSampled},
+		},
+
 		// not applicable
+		"served from cache, a copy that the browser cannot tell": {
+			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, nobody, noDtr, at(-3*time.Hour))}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
+		},
+		"exact, by a backend whose clock is minutes behind one that was not measured": {
+			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, nobody, noDtr, at(-3*time.Minute))}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"served from cache, a young copy, by a clock that was measured": {
+			evidence: model.Evidence{Request: document(measured), Trace: spans{server(entry, nobody, noDtr, at(-3*time.Minute))}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
+		},
 		"served from cache": {
 			evidence: model.Evidence{Request: document(by(model.DeliveredByCache)), Trace: spans{server(entry, nobody)}},
 			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
@@ -413,23 +459,23 @@ func TestJudge(t *testing.T) {
 		// pending
 		"pending": {
 			evidence: model.Evidence{Request: fetch(), HostSeen: true},
-			want:     model.Verdict{Status: model.Pending, Due: late},
+			want:     model.Verdict{Status: model.Pending},
 		},
 		"pending, to the last moment": {
 			evidence: model.Evidence{Request: fetch(), HostSeen: true}, now: late.Add(-1),
-			want: model.Verdict{Status: model.Pending, Due: late},
+			want: model.Verdict{Status: model.Pending},
 		},
 		"pending, document": {
 			evidence: model.Evidence{Request: document(sampled(true))},
-			want:     model.Verdict{Status: model.Pending, Due: late},
+			want:     model.Verdict{Status: model.Pending},
 		},
 		"pending, network error": {
 			evidence: model.Evidence{Request: fetch(failed(model.ErrorNetwork))},
-			want:     model.Verdict{Status: model.Pending, Due: late},
+			want:     model.Verdict{Status: model.Pending},
 		},
 		"pending, inner spans came first": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, entry, kind(model.SpanClient), isLocal)}},
-			want:     model.Verdict{Status: model.Pending, Due: late},
+			want:     model.Verdict{Status: model.Pending},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -437,9 +483,13 @@ func TestJudge(t *testing.T) {
 			if now.IsZero() {
 				now = early
 			}
+			want := test.want
+			if now.Before(late) && !want.Final {
+				want.Due = late // what is not final is judged again at the end of the wait
+			}
 			got := Judge(test.evidence, now, wait)
-			if got != test.want {
-				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			if got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 			if e := Explain(got); e == undefinedExplanation {
 				t.Errorf("%s %s has no explanation", got.Status, got.Reason)

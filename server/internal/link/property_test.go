@@ -47,6 +47,7 @@ func drawEvidence(t *rapid.T) model.Evidence {
 	r.Kind = rapid.SampledFrom(allKinds).Draw(t, "kind")
 	r.SessionID, r.ApplicationID, r.InstanceID = id.Draw(t, "session"), id.Draw(t, "application"), id.Draw(t, "instance")
 	r.Start, r.Received = began, received
+	r.Clock.Source = rapid.SampledFrom([]model.ClockSource{model.ClockServerTiming, model.ClockBeacon}).Draw(t, "clock")
 	r.TraceContextHint = rapid.SampledFrom(allHints).Draw(t, "context hint")
 	r.ServerTimingHint = rapid.SampledFrom(allTimingHints).Draw(t, "timing hint")
 	r.Error = rapid.SampledFrom(allErrors).Draw(t, "error")
@@ -95,8 +96,8 @@ func TestJudgeProperties(t *testing.T) {
 		if !slices.Contains(reasonsOf[v.Status], v.Reason) {
 			t.Fatalf("%q %q is no row of the table", v.Status, v.Reason)
 		}
-		if (v.Status == model.Pending) != !v.Due.IsZero() || v.Status == model.Pending && (v.Final || !v.Due.After(now)) {
-			t.Fatalf("due %v, final %v", v.Due, v.Final)
+		if undecided := now.Before(late) && !v.Final; undecided != v.Due.Equal(late) || !undecided && !v.Due.IsZero() || v.Status == model.Pending && !undecided {
+			t.Fatalf("%s: due %v, final %v", v.Status, v.Due, v.Final)
 		}
 		if joins := v.Status == model.Linked || v.Status == model.Partial; joins == v.Joined.TraceID.IsZero() {
 			t.Fatalf("%s, joined to %v", v.Status, v.Joined)

@@ -64,14 +64,14 @@ func (t spans) childOf(parent tracecontext.SpanID, kind func(*model.SpanFacts) b
 	return earliest(t.all, func(s *model.SpanFacts) bool { return s.ParentSpanID == parent && kind(s) })
 }
 
-// descendantOf returns the span that answers requests and is the fewest recorded
-// spans below an ancestor, the earliest of those; nil where there is none.
-func (t spans) descendantOf(ancestor tracecontext.SpanID) *model.SpanFacts {
+// descendantOf returns the span of a kind that is the fewest recorded spans below an
+// ancestor, the earliest of those; nil where there is none.
+func (t spans) descendantOf(ancestor tracecontext.SpanID, kind func(*model.SpanFacts) bool) *model.SpanFacts {
 	var nearest *model.SpanFacts
 	fewest := 0
 	for i := range t.all {
 		s := &t.all[i]
-		if !answersRequests(s) {
+		if !kind(s) {
 			continue
 		}
 		steps, leads := t.stepsTo(ancestor, s)
