@@ -26,6 +26,7 @@ const (
 	MaxAttributes      = 64   // of an event
 	MaxAttributeName   = 128  // bytes
 	MaxAttributeBytes  = 4096 // of an attribute's value, as JSON
+	MaxAttributeValues = 128  // within an attribute's value: its elements and members, all levels
 	MaxAge             = 7 * 24 * time.Hour
 	MaxAhead           = time.Hour
 	MaxMethodBytes     = 32

@@ -67,7 +67,8 @@ func (d *decoder) base(e *Event, m member) Reason {
 // attribute keeps a field that has no place of its own. Beyond the limits it is
 // left out and counted, since an event is worth more than one of its extras.
 func (d *decoder) attribute(e *Event, name string, value []byte) Reason {
-	if len(e.Attributes) == MaxAttributes || len(name) > MaxAttributeName || len(value) > MaxAttributeBytes {
+	if len(e.Attributes) == MaxAttributes || len(name) > MaxAttributeName ||
+		len(value) > MaxAttributeBytes || elementsOf(value) > MaxAttributeValues {
 		d.beacon.AttributesDropped++
 		return ""
 	}
@@ -157,7 +158,7 @@ func (d *decoder) requestField(r *Request, m member) Reason {
 		r.Method, ok = methodOf(m.value)
 	case "http.response.status_code":
 		var status int64
-		status, ok = integerOf(m.value, 100, 599)
+		status, ok = integerOf(m.value, 100, 999)
 		r.StatusCode = int(status)
 	case "error.reason":
 		r.Error, ok = oneOf(m.value, errorReasons)

@@ -135,6 +135,23 @@ func skipValue(b []byte, i int) int {
 	}
 }
 
+// elementsOf returns about how many values stand within a value, itself included: what
+// decoding it costs, whatever its length.
+func elementsOf(value []byte) int {
+	n := 1
+	for i := 0; i < len(value); {
+		switch value[i] {
+		case '"':
+			i = skipString(value, i)
+			continue
+		case '{', '[', ',':
+			n++
+		}
+		i++
+	}
+	return n
+}
+
 // depthOf returns how many levels of objects and arrays a value has; 0 for a
 // string, number or literal.
 func depthOf(value []byte) int {

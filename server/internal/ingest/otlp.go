@@ -37,6 +37,12 @@ const (
 	maxValueElements   = 1024 // of a list or map, all levels counted
 )
 
+// maxResourceCopies bounds the bytes that the resources of one export take once they
+// stand beside each of their spans, as a store keeps them. Without it, one resource
+// of a few megabytes and many small spans would make terabytes. Spans beyond it keep
+// all but the attributes of their resource.
+const maxResourceCopies = 64 << 20
+
 // The times that a span may have, seen from when it came in.
 const (
 	maxSpanAge   = 30 * 24 * time.Hour
@@ -97,6 +103,7 @@ type traceMapping struct {
 	spans    []model.Span
 	rejected map[spanReason]int // nil where none
 	dropped  int                // attributes and events cut or left out
+	copied   int                // bytes of resources, see maxResourceCopies
 }
 
 func (m *traceMapping) traces(td ptrace.Traces) {
@@ -104,6 +111,7 @@ func (m *traceMapping) traces(td ptrace.Traces) {
 	for _, ofResource := range td.ResourceSpans().All() {
 		resource := m.attributes(ofResource.Resource().Attributes(), maxAttributes)
 		service, _ := resource["service.name"].(string)
+		size := sizeOf(resource)
 		for _, ofScope := range ofResource.ScopeSpans().All() {
 			scope := m.text(ofScope.Scope().Name(), maxNameBytes)
 			for _, s := range ofScope.Spans().All() {
@@ -115,7 +123,12 @@ func (m *traceMapping) traces(td ptrace.Traces) {
 					m.rejected[reason]++
 					continue
 				}
-				span.Resource, span.Service, span.Scope = resource, service, scope
+				span.Service, span.Scope = service, scope
+				if m.copied += size; m.copied <= maxResourceCopies {
+					span.Resource = resource
+				} else {
+					m.dropped += len(resource)
+				}
 				m.spans = append(m.spans, span)
 			}
 		}
@@ -282,6 +295,25 @@ func (m *traceMapping) value(v pcommon.Value, depth int, elements *int) (plain a
 	default:
 		return nil, false
 	}
+}
+
+// sizeOf returns about how many bytes a value takes as text.
+func sizeOf(plain any) int {
+	const other = 8 // punctuation, a number, a literal
+	size := other
+	switch v := plain.(type) {
+	case string:
+		size += len(v)
+	case []any:
+		for _, e := range v {
+			size += sizeOf(e)
+		}
+	case map[string]any:
+		for key, e := range v {
+			size += len(key) + sizeOf(e)
+		}
+	}
+	return size
 }
 
 // finite spells a number that JSON cannot write as protobuf's JSON does.

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -397,6 +398,62 @@ func protoFlood(n int) []byte {
 
 func jsonFlood(n int) []byte {
 	return fmt.Appendf(nil, `{"resourceSpans":[{"scopeSpans":[{"spans":[{}%s]}]}]}`, strings.Repeat(",{}", n))
+}
+
+// A resource stands beside each of its spans, so that few bytes on the wire could
+// fill memory and disk.
+func TestOTLPResourceCopiesAreBounded(t *testing.T) {
+	export := oneSpan(nil)
+	rs := export.Traces().ResourceSpans().At(0)
+	for i := range 100 {
+		rs.Resource().Attributes().PutStr(fmt.Sprintf("k%d", i), strings.Repeat("x", maxValueBytes))
+	}
+	all := rs.ScopeSpans().At(0).Spans()
+	for i := range 999 {
+		s := all.AppendEmpty()
+		all.At(0).CopyTo(s)
+		s.SetSpanID(pcommon.SpanID{9, byte(i >> 8), byte(i)})
+	}
+	w := &memory{}
+	answerOf(t, send(newReceiver(t, w), protobufType, "", protoOf(t, export)))
+	stored, bytes := w.stored().Spans, 0
+	for i := range stored {
+		if stored[i].Service != "cart" {
+			t.Fatalf("span %d lost its service", i)
+		}
+		for _, v := range stored[i].Resource {
+			bytes += len(v.(string))
+		}
+	}
+	if len(stored) != 1000 || bytes < maxResourceCopies*9/10 || bytes > maxResourceCopies {
+		t.Errorf("%d spans with %d bytes of resources, want 1000 with at most %d", len(stored), bytes, maxResourceCopies)
+	}
+}
+
+// slowBody is what net/http's body returns once the read deadline has passed.
+type slowBody struct{ io.Reader }
+
+func (b slowBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err == io.EOF {
+		err = fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded)
+	}
+	return n, err
+}
+
+// An exporter gives a batch up on any 4xx, so a slow network must not be one.
+func TestOTLPSlowBodyMayBeSentAgain(t *testing.T) {
+	body := protoOf(t, oneSpan(nil))
+	for encoding, sent := range map[string][]byte{"": body[:20], "gzip": gzipOf(t, body)[:20], "gzip, nothing yet": nil} {
+		req := httptest.NewRequest(http.MethodPost, "/v1/traces", slowBody{bytes.NewReader(sent)})
+		req.Header.Set("Content-Type", protobufType)
+		req.Header.Set("Content-Encoding", strings.TrimSuffix(encoding, ", nothing yet"))
+		w := httptest.NewRecorder()
+		newReceiver(t, &memory{}).OTLP().ServeHTTP(w, req)
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%q: %d, want 503 with Retry-After", encoding, w.Code)
+		}
+	}
 }
 
 func TestOTLPWhenTheStoreFails(t *testing.T) {

@@ -69,15 +69,41 @@ func (r *Receiver) takeTracesGRPC(ctx context.Context, read func(any) error) (pt
 		return none, refused
 	}
 	defer r.traces.free()
-	var body frame
-	if err := read(&body); err != nil {
-		return none, refuseMalformed("the message could not be read", "Send an OTLP 1.x ExportTraceServiceRequest.")
+	body, refused := readFrame(read)
+	if refused != nil {
+		return none, refused
 	}
 	export, refused := decodeProto(body)
 	if refused != nil {
 		return none, refused
 	}
 	return r.takeTraces(ctx, export)
+}
+
+// readFrame reads a call's message. A sender that stalls loses its place: the end of
+// the call, which follows a refusal, ends the read that is still under way.
+func readFrame(read func(any) error) (frame, *refusal) {
+	type message struct {
+		body frame
+		err  error
+	}
+	arrived := make(chan message, 1)
+	go func() {
+		var m message
+		m.err = read(&m.body)
+		arrived <- m
+	}()
+	patience := time.NewTimer(bodyTimeout)
+	defer patience.Stop()
+	select {
+	case m := <-arrived:
+		if m.err != nil {
+			return nil, refuseMalformed("the message could not be read", "Send an OTLP 1.x ExportTraceServiceRequest.")
+		}
+		return m.body, nil
+	case <-patience.C:
+		return nil, refuseUnavailable("the message did not arrive in time")
+	}
 }
 
 // grpcStatus returns a refusal as a status, with the time to wait where a retry

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -105,6 +107,27 @@ func TestGRPCRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stalled call gives its place back: sixteen of them would else shut everybody out.
+func TestGRPCStalledCallLosesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReceiver(t, &memory{})
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		never := func(any) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		begin := time.Now()
+		_, err := r.export(ctx, never)
+		if waited := time.Since(begin); status.Code(err) != codes.Unavailable || waited != bodyTimeout {
+			t.Errorf("%v after %v, want Unavailable after %v", err, waited, bodyTimeout)
+		}
+		if len(r.traces) != 0 {
+			t.Errorf("%d places are still held", len(r.traces))
+		}
+	})
 }
 
 // A call must not be lost because its connection is.

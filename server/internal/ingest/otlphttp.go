@@ -82,8 +82,11 @@ func readTraces(w http.ResponseWriter, req *http.Request) ([]byte, *refusal) {
 	case "", "identity":
 	case "gzip":
 		unpacked, err := gzip.NewReader(from)
-		if err != nil {
+		if errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, refuseMalformed("the body is not the gzip that its Content-Encoding promises", "Compress the body by gzip, or leave the header out.")
+		}
+		if err != nil {
+			return nil, refuseBody(err, MaxTraceBytes)
 		}
 		from = unpacked
 	default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
@@ -47,6 +48,9 @@ func refuseMethod(allowed string) *refusal {
 func refuseBody(err error, limit int) *refusal {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, errTooLong) {
 		return refuseTooLarge(fmt.Sprintf("the body is longer than %d bytes", limit), "Send smaller batches.")
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // a slow network is no fault of the data
+		return refuseUnavailable("the body did not arrive in time")
 	}
 	return refuseMalformed("the body did not arrive whole", "Send the whole body at once; look for a proxy that cuts it off.")
 }
