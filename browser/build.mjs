@@ -11,7 +11,13 @@ process.chdir(import.meta.dirname);
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
 /** Names of internal properties begin with an underscore, so that they can be shortened. */
-const shared = { bundle: true, target: "es2020", mangleProps: /^_/, logLevel: "warning" };
+const shared = {
+  bundle: true,
+  target: "es2020",
+  supported: { "class-field": true }, // web-vitals has some; every engine since Safari 14.1, of 2021, knows them
+  mangleProps: /^_/,
+  logLevel: "warning",
+};
 
 await build({
   ...shared,

@@ -5,5 +5,8 @@ const MAX_LENGTH = 8192;
 export function cleanUrl(url: string | URL): string {
   const clean = new URL(url);
   clean.username = clean.password = clean.hash = "";
-  return clean.href.replace(/^(data:[^,]*,).*/s, "$1").slice(0, MAX_LENGTH);
+  return clean.href
+    .replace(/^(data:[^,]*,).*/s, "$1")
+    .replace(/ /g, "%20")
+    .slice(0, MAX_LENGTH);
 }

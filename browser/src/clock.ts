@@ -12,19 +12,29 @@ export interface Clock {
   _uncertainty(): number | undefined;
 }
 
-/** Keeps the measurement with the smallest round trip; a proven one is better than one that is not. */
+/**
+ * Keeps the measurement with the smallest round trip; a proven one is better than one that is not. Two that cannot both
+ * be right are another matter: of proven ones the later is right, since a clock has jumped, as after sleep; of the
+ * others one comes from a shared cache's copy, whose time is too old, so the one that is ahead is right.
+ */
 export function createClock(timeOrigin: number): Clock {
   let best: { _offset: number; _uncertainty: number; _proven: boolean } | undefined;
   return {
     _sample(entry, serverTime, proven) {
       const sent = entry.requestStart;
       const answered = responseStart(entry);
-      // A 304 and a service worker may hand out a time that was written earlier.
-      if (!sent || answered < sent || entry.deliveryType === "cache" || entry.workerStart) return;
+      // A cache, a prefetch and a service worker may hand out a time that was written earlier.
+      if (!sent || answered <= sent || entry.deliveryType || entry.workerStart) return;
       const uncertainty = (answered - sent) / 2;
-      if (!best || (proven === best._proven ? uncertainty < best._uncertainty : proven)) {
-        best = { _offset: serverTime - timeOrigin - sent - uncertainty, _uncertainty: uncertainty, _proven: proven };
+      const offset = serverTime - timeOrigin - sent - uncertainty;
+      let better = proven;
+      if (!best) better = true;
+      else if (proven === best._proven) {
+        const ahead = offset - best._offset;
+        const apart = Math.abs(ahead) > uncertainty + best._uncertainty;
+        better = apart ? proven || ahead > 0 : uncertainty < best._uncertainty;
       }
+      if (better) best = { _offset: offset, _uncertainty: uncertainty, _proven: proven };
     },
     _offset: () => best?._offset,
     _uncertainty: () => best?._uncertainty,

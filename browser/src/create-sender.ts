@@ -10,8 +10,8 @@ export interface Sender {
   _enqueue(event: object, session: string): void;
   /** Sends the queue; resolves when it is answered, or has to wait for a better time. */
   _flush(): Promise<void>;
-  /** Hands the queue to the browser, which sends it even if the page is gone. */
-  _beacon(): void;
+  /** Hands the queue to the browser, which sends it even if the page is left; gone: for good. */
+  _beacon(gone?: boolean): void;
   _stop(): void;
 }
 
@@ -31,10 +31,14 @@ interface Batch {
 const BATCH_EVENTS = 50;
 const BATCH_MS = 2_000;
 /**
- * Events of one beacon, in bytes. Browsers allow 64 KiB for all beacons under way at once; the envelope takes less
- * than 1 KiB.
+ * Events of one beacon, in bytes. Browsers allow 64 KiB for everything that a page has under way with keepalive, the
+ * page's own calls among it, and refuse what is more: one beacon at a time leaves the page three quarters of that.
  */
-const BATCH_BYTES = 56_000;
+const BATCH_BYTES = 16_000;
+/** Beacons at once when the page is left; the page keeps the rest for its own. */
+const LAST_BEACONS = 3;
+/** An intake that does not answer must not hold back all later beacons. */
+const ANSWER_MS = 30_000;
 /** Events that wait at most, as long as the server cannot be reached. */
 const MAX_EVENTS = 1_000;
 const MAX_DELAY_MS = 64_000;
@@ -63,7 +67,7 @@ export function createSender(
     let count = 0;
     for (const item of queue) {
       bytes += item._bytes + 1;
-      if (item._session !== session || bytes > BATCH_BYTES) break;
+      if (item._session !== session || (count && bytes > BATCH_BYTES)) break;
       count++;
     }
     if (!count) return undefined;
@@ -107,6 +111,7 @@ export function createSender(
         keepalive: true,
         mode: "cors",
         credentials: "omit",
+        signal: AbortSignal.timeout?.(ANSWER_MS) ?? null,
       });
       // To the end: until then the beacon counts against the limit for all that are under way.
       await response.text();
@@ -158,12 +163,13 @@ export function createSender(
       else if (!sending) schedule();
     },
     _flush: flush,
-    _beacon() {
-      for (let batch = take(); batch; batch = take()) {
-        if (!navigator.sendBeacon(config._endpoint, batch._body)) {
-          giveBack(batch);
-          break;
-        }
+    _beacon(gone) {
+      // What sendBeacon takes and cannot deliver is lost, so a page that may come back keeps what would fail.
+      if (!gone && (failures || !navigator.onLine)) return;
+      for (let beacons = 0; beacons < LAST_BEACONS; beacons++) {
+        const batch = take();
+        if (!batch) return;
+        if (!navigator.sendBeacon(config._endpoint, batch._body)) return giveBack(batch);
       }
     },
     _stop() {

@@ -38,13 +38,13 @@ const RUNNING = Symbol.for("throughline.agent");
  * nothing starts. There is one agent a page; another call returns the handle of the one that runs.
  */
 export function init(options: Options): Handle {
-  const page = window as { [RUNNING]?: Handle };
-  if (page[RUNNING]) {
-    warn("an agent runs on this page already; this one does not start");
-    return page[RUNNING];
-  }
   const idle = async () => {};
   try {
+    const page = window as { [RUNNING]?: Handle };
+    if (page[RUNNING]) {
+      warn("an agent runs on this page already; this one does not start");
+      return page[RUNNING];
+    }
     const config = resolveConfig(options);
     if (config) {
       const handle = start(config, () => delete page[RUNNING]);

@@ -9,16 +9,18 @@ export function pageStorage(): Store {
   return {
     _get(key) {
       try {
-        const value = localStorage.getItem(key);
-        if (value !== null) return value;
-      } catch {}
-      return memory.get(key) ?? null;
+        return memory.get(key) ?? localStorage.getItem(key);
+      } catch {
+        return null;
+      }
     },
     _set(key, value) {
-      memory.set(key, value);
       try {
         localStorage.setItem(key, value);
-      } catch {}
+        memory.delete(key);
+      } catch {
+        memory.set(key, value);
+      }
     },
   };
 }

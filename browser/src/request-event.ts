@@ -28,7 +28,8 @@ export function requestEvent(facts: RequestFacts, entry: TimingEntry | undefined
   const context = facts._context;
   let hint: string = told._hint;
   if (hint === "received") {
-    if (delivery === "cache") hint = "stale";
+    // "cache-storage": a service worker answered with a copy that it had kept.
+    if (delivery === "cache" || entry?.deliveryType === "cache-storage") hint = "stale";
     else if (context && context._traceId !== told._traceId) hint = "mismatch";
   }
   // Of a cached copy only the response id says something about this request: whose copy it is.
@@ -53,7 +54,8 @@ export function requestEvent(facts: RequestFacts, entry: TimingEntry | undefined
     "request.server_timing_hint": hint,
     "trace.id": ids?._traceId,
     "span.id": ids?._spanId,
-    "trace.is_sampled": answer?._sampled,
+    // An application's own flags say it where the answer does not.
+    "trace.is_sampled": answer?._sampled ?? (context?._sampled === false ? false : undefined),
     "request.server_timing.trace_id": context && answer?._traceId,
     "request.server_timing.span_id": context && answer?._spanId,
     "request.server_timing.response_id": told._responseId,

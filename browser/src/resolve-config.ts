@@ -36,7 +36,7 @@ export function resolveConfig(options: Options & { _script?: string }): Config |
   return {
     _endpoint: url.href,
     _script: options._script && cleanUrl(options._script),
-    _applicationId: checked("application id", options.applicationId, /^[0-9a-f]{16}$/),
+    _applicationId: checked("application id", options.applicationId, /^(?!0{16})[0-9a-f]{16}$/),
     _tenant: checked("tenant", options.tenant || DEFAULT_TENANT, /^[0-9a-f]{8}-[0-9a-f]{8}$/),
     _propagation: options.propagation !== false,
     _crossOrigin: urlMatcher("cross-origin URL pattern", options.crossOriginUrlPattern),

@@ -7,12 +7,14 @@ import { createLosses } from "./losses";
 import { navigationEvent } from "./navigation-event";
 import { observeVitals } from "./observe-vitals";
 import { pageStorage } from "./page-storage";
-import { requestEvent } from "./request-event";
+import { type RequestFacts, requestEvent } from "./request-event";
 import type { Config } from "./resolve-config";
 import type { TimingEntry } from "./timing-entry";
 import { trackCalls } from "./track-calls";
 import { wrapFetch } from "./wrap-fetch";
 import { wrapXhr } from "./wrap-xhr";
+
+const KINDS: Record<string, "fetch" | "xhr" | undefined> = { fetch: "fetch", xmlhttprequest: "xhr" };
 
 /** Wires the parts of the agent together. Stopped runs once, at shutdown. */
 export function start(config: Config, stopped: () => void): Handle {
@@ -22,6 +24,8 @@ export function start(config: Config, stopped: () => void): Handle {
   const clock = createClock(performance.timeOrigin);
   const sender = createSender(config, identity, clock, losses, window.fetch.bind(window));
   const undo: (() => void)[] = [];
+  /** Calls that started before could not be given headers. */
+  const began = performance.now();
   let running = true;
 
   const emit = (event: object, session = identity._session()) => {
@@ -31,7 +35,7 @@ export function start(config: Config, stopped: () => void): Handle {
     emit(requestEvent(call, call._entry, clock), call._session),
   );
   /** A request that the agent can only watch. */
-  const watched = (kind: "document" | "resource", entry: TimingEntry) =>
+  const watched = (kind: RequestFacts["_kind"], entry: TimingEntry) =>
     emit(requestEvent({ _kind: kind, _url: cleanUrl(entry.name) }, entry, clock));
 
   const listen = (target: EventTarget, type: string, handle: (event: never) => void) => {
@@ -44,8 +48,9 @@ export function start(config: Config, stopped: () => void): Handle {
     for (const entry of entries as TimingEntry[]) {
       guard(() => {
         const initiator = entry.initiatorType;
-        if (initiator === "fetch" || initiator === "xmlhttprequest") tracker._match(entry);
-        else if (initiator !== "beacon" && cleanUrl(entry.name) !== config._script) watched("resource", entry);
+        const kind = KINDS[initiator];
+        if (kind && entry.startTime >= began) tracker._match(entry);
+        else if (initiator !== "beacon" && cleanUrl(entry.name) !== config._script) watched(kind ?? "resource", entry);
       });
     }
   };
@@ -60,6 +65,8 @@ export function start(config: Config, stopped: () => void): Handle {
   let documentTold = false;
   let navigationTold = false;
   const tellPage = (hiding?: boolean, gone?: boolean) => {
+    // Nobody has seen the page yet, and perhaps nobody will.
+    if ((document as { prerendering?: boolean }).prerendering) return;
     const [entry] = performance.getEntriesByType("navigation") as (TimingEntry & PerformanceNavigationTiming)[];
     if (!entry) return;
     if (!documentTold && (entry.responseEnd || hiding)) {
@@ -72,7 +79,7 @@ export function start(config: Config, stopped: () => void): Handle {
     }
   };
   guard(tellPage);
-  listen(document, "DOMContentLoaded", () => tellPage());
+  for (const type of ["DOMContentLoaded", "prerenderingchange"]) listen(document, type, () => tellPage());
   // The end of the load event is known after its last listener.
   listen(window, "load", () => setTimeout(() => guard(tellPage)));
 
@@ -84,7 +91,7 @@ export function start(config: Config, stopped: () => void): Handle {
     readTimings(observer.takeRecords());
     tellPage(true, gone);
     tracker._hurry(gone);
-    sender._beacon();
+    sender._beacon(gone);
   };
   // On window, which hears it last: web-vitals reports its final values on document.
   listen(window, "visibilitychange", () => {

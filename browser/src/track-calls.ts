@@ -143,7 +143,7 @@ export function trackCalls(
       if (call._end !== undefined) return;
       call._end = performance.now();
       call._status = status;
-      call._error = error;
+      call._error = error && (call._error ?? error);
       if (call._entry) {
         remove(call);
         publish(call);

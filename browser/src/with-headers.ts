@@ -1,3 +1,6 @@
+/** Whether fetch knows a member of RequestInit (Fetch, section 5.4): some are none of Request, or not in every engine. */
+const known = (name: string) => name in Request.prototype || /^(body|duplex|priority|window)$/.test(name);
+
 /**
  * The init that makes fetch(request, init) send these headers and is to the letter the same in all else. Objects that
  * are not plain (a Request as init, accessors of a class) are wrapped, since a copy would lose what they inherit.
@@ -12,8 +15,9 @@ export function withHeaders(
     return new Proxy({}, { get: (_, key) => (key === "headers" ? headers : Reflect.get(init, key)) });
   }
   const copy: RequestInit = { ...init, headers };
-  // An init that is not empty makes fetch forget the referrer of its Request (Fetch, "new Request(input, init)").
-  if (request && !Object.values(init ?? {}).some((value) => value !== undefined)) {
+  // An init that is not empty makes fetch forget the referrer of its Request (Fetch, "new Request(input, init)"), and
+  // headers alone made it so. Members that fetch does not know, such as those of frameworks, do not count.
+  if (request && !Object.entries(init ?? {}).some(([name, value]) => value !== undefined && known(name))) {
     copy.referrer = request.referrer;
     copy.referrerPolicy = request.referrerPolicy;
   }

@@ -71,6 +71,7 @@ export function wrapFetch(tracker: CallTracker, losses: Losses): () => void {
     return result;
   };
 
+  for (const name of ["name", "length"] as const) Object.defineProperty(wrapper, name, { value: original[name] });
   window.fetch = wrapper;
   return () => {
     active = false;

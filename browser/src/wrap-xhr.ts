@@ -26,6 +26,8 @@ export function wrapXhr(tracker: CallTracker, losses: Losses): () => void {
   const prototype = XMLHttpRequest.prototype;
   const { open, setRequestHeader, send } = prototype;
   const states = new WeakMap<XMLHttpRequest, State>();
+  /** Those that have our listeners: an object may send many requests. */
+  const watched = new WeakSet<XMLHttpRequest>();
   let active = true;
 
   const settle = (call: Call | undefined, status: number, outcome: string) =>
@@ -46,7 +48,12 @@ export function wrapXhr(tracker: CallTracker, losses: Losses): () => void {
       states.delete(this);
       if (active) {
         losses._guard(() => {
-          states.set(this, { _method: String(args[0]), _url: String(args[1]), _traceparent: null, _tracestate: null });
+          states.set(this, {
+            _method: String(args[0]),
+            _url: new URL(args[1], document.baseURI).href, // as of now, even if the base changes before send()
+            _traceparent: null,
+            _tracestate: null,
+          });
         });
       }
     },
@@ -84,8 +91,10 @@ export function wrapXhr(tracker: CallTracker, losses: Losses): () => void {
         if (call?._traceparent) setRequestHeader.call(this, "traceparent", call._traceparent);
         if (tracestate !== null) setRequestHeader.call(this, "tracestate", tracestate);
         if (!call) return;
+        if (watched.has(this)) return;
+        watched.add(this);
         for (const type of ["load", "abort", "timeout", "error"]) {
-          this.addEventListener(type, () => settle(call, this.status, type), { once: true });
+          this.addEventListener(type, () => settle(states.get(this)?._call, this.status, type));
         }
       });
       try {

@@ -34,8 +34,27 @@ test("an answer to this very request beats a quicker one that may be a shared ca
   expect(clock._offset()).toBe(5001);
 });
 
+test("a shared cache's copy tells a time that is too old, and is no measurement beside a fresh answer", () => {
+  for (const fresh of [0, 1]) {
+    const clock = createClock(ORIGIN);
+    for (const ahead of fresh ? [5000, -3_600_000] : [-3_600_000, 5000]) {
+      clock._sample(...answer(ahead < 0 ? 2 : 40, ahead), false);
+    }
+    expect(clock._offset()).toBe(5000);
+  }
+});
+
+test("when a clock has jumped, as after sleep, the later of two proven measurements counts", () => {
+  const clock = createClock(ORIGIN);
+  clock._sample(...answer(10, 5000), true);
+  clock._sample(...answer(30, 7_205_000), true);
+  expect(clock._offset()).toBe(7_205_000);
+});
+
 test.each([
   ["a copy or a 304", { deliveryType: "cache" }],
+  ["a prefetch", { deliveryType: "navigational-prefetch" }],
+  ["one that took no time", { responseStart: 100 }],
   ["a service worker's", { workerStart: 50 }],
   ["one whose times are hidden", { requestStart: 0, responseStart: 0 }],
 ])("%s is not measured", (_, entry) => {

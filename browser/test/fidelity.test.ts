@@ -34,6 +34,8 @@ const CASES: Record<string, string> = {
   "a Request and headers": `[new Request("/a", { headers: { "X-A": "1", "X-B": "1" } }), { headers: { "X-A": "2" } }]`,
   "a Request and an init": `[new Request("/a", { headers: { "X-A": "1" }, referrer: "/from" }), { method: "PUT" }]`,
   "a Request and an empty init": `[new Request("/a", { referrer: "/from" }), {}]`,
+  "a Request and a framework's own init": `[new Request("/a", { referrer: "/from", referrerPolicy: "no-referrer" }), { next: { revalidate: 1 } }]`,
+  "a Request and an init with a priority": `[new Request("/a", { referrer: "/from" }), { priority: "low", next: 1 }]`,
   "a Request and its signal": `[new Request("/a", { signal: AbortSignal.abort() })]`,
   "a Request as init": `["/a", new Request("/b", { method: "POST", body: "b", headers: { "X-A": "1" }, credentials: "omit" })]`,
   "a Request of another frame": `[new (document.querySelector("iframe").contentWindow.Request)("/a", { method: "PUT", headers: { "X-A": "1" } })]`,
@@ -306,6 +308,7 @@ describe("outcomes", () => {
       await quiet(fetch("/call", { body: "with GET" }));
       await quiet(fetch("https://elsewhere.test/blocked"));
       await new Promise((resolve) => document.addEventListener("securitypolicyviolation", resolve, { once: true }));
+      await xhr("https://elsewhere.test/xhr-blocked");
       await xhr("/xhr-slow?hold=3", { timeout: 1 });
       await xhr("/xhr-dropped?drop");
     });
@@ -316,6 +319,7 @@ describe("outcomes", () => {
       "/dropped": "network",
       "/call": "invalid_call",
       "/blocked": "csp",
+      "/xhr-blocked": "csp",
       "/xhr-slow": "timeout",
       "/xhr-dropped": "network",
       "/started": undefined,
@@ -324,6 +328,51 @@ describe("outcomes", () => {
       expect((await leave(path))["error.reason"], path).toBe(reason);
     }
     expect(app.requests.map((request) => request.url.pathname)).not.toContain("/unsent");
+  });
+
+  test("fetch looks like the browser's own", async ({ page, open }) => {
+    await open();
+    expect(await page.evaluate(() => [window.fetch.name, window.fetch.length])).toEqual(["fetch", 1]);
+  });
+
+  test("an XMLHttpRequest that is used again gathers no listeners", async ({ page, app, open, leave }) => {
+    await open({
+      before: `
+        window.kept = { touched: [] };
+        const { addEventListener } = EventTarget.prototype;
+        EventTarget.prototype.addEventListener = function (type, ...rest) {
+          if (this instanceof XMLHttpRequest) kept.touched.push(type);
+          return addEventListener.call(this, type, ...rest);
+        };`,
+    });
+    const listeners = await page.evaluate(async () => {
+      const request = new XMLHttpRequest();
+      for (const path of ["/a", "/b", "/c"]) {
+        await new Promise((resolve) => {
+          request.onload = resolve;
+          request.open("GET", path);
+          request.send();
+        });
+      }
+      return kept.touched.length;
+    });
+    expect(listeners).toBe(4);
+    for (const path of ["/a", "/b", "/c"]) expect((await leave(path))["http.response.status_code"], path).toBe(200);
+    expect(app.requests).toHaveLength(3);
+  });
+
+  test("the URL of an XMLHttpRequest is that of open(), whatever the page's becomes", async ({ page, open, leave }) => {
+    await open();
+    await page.evaluate(async () => {
+      const request = new XMLHttpRequest();
+      request.open("GET", "relative");
+      history.pushState(null, "", "/deep/er/");
+      await new Promise((resolve) => {
+        request.onload = resolve;
+        request.send();
+      });
+    });
+    expect(await leave("/relative")).toMatchObject({ "performance.initiator_type": "xmlhttprequest" });
   });
 
   test("offline is no_network", async ({ page, context, app, open, leave }) => {

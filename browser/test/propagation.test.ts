@@ -146,6 +146,16 @@ describe.for(Object.entries(ways))("%s", ([kind, way]) => {
       new RegExp(`^${TENANT}@dtr=1;${SPAN};1;${APPLICATION};[A-Z0-9]+;[A-Z]+-0,rojo=1,congo=2$`),
     );
     expect(event).toMatchObject({ "request.trace_context_hint": "external", "trace.id": TRACE, "span.id": SPAN });
+    expect(event).not.toHaveProperty("trace.is_sampled"); // that is the backend's to say
+  });
+
+  test("external and not sampled: the application's own flags say it", async ({ app, open, run, leave }) => {
+    const unsampled = OWN.replace(/..$/, "00");
+    await open();
+    await run(way, "/a", [["traceparent", unsampled]]);
+    expect(await leave("/a")).toMatchObject({ "request.trace_context_hint": "external", "trace.is_sampled": false });
+    const [request] = await app.received("/a");
+    expect(request?.headers.traceparent).toBe(unsampled);
   });
 
   test("max_length: a tracestate without room stays as it is", async ({ app, open, run, leave }) => {

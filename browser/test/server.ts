@@ -35,7 +35,7 @@ export interface Server {
   beaconHeaders: http.IncomingHttpHeaders[];
   /** How long they were, in bytes. */
   beaconBytes: number[];
-  /** The status that the next beacon is answered with; 0 cuts the connection. */
+  /** The status that the next beacon is answered with; 0 cuts the connection, HANG leaves it without an answer. */
   answerBeacon: () => number;
   /** The first event that passes, waited for. */
   event(test: (event: BeaconEvent) => boolean): Promise<BeaconEvent>;
@@ -43,6 +43,8 @@ export interface Server {
   received(path: string, count?: number): Promise<Received[]>;
   close(): Promise<void>;
 }
+
+export const HANG = -1;
 
 const SCRIPTS: Record<string, string> = {
   "/throughline.js": "../dist/throughline.js",
@@ -126,6 +128,7 @@ export async function startServer(tls?: http2.SecureServerOptions): Promise<Serv
     }
     if (url.pathname === "/beacon" && request.method === "POST") {
       const status = server.answerBeacon();
+      if (status === HANG) return;
       server.beaconHeaders.push(request.headers);
       server.beaconBytes.push(Buffer.byteLength(body));
       if (!status) {
