@@ -23,6 +23,7 @@ export default defineConfig({
           globalSetup: 'test/browser/build.ts',
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 10_000 } },
           fileParallelism: false,
         },
       },

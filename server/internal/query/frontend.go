@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"slices"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -35,6 +36,9 @@ func (q *Engine) Frontend(ctx context.Context, trace tracecontext.TraceID, span 
 			if requests[i].Sent.SpanID == s.Dtr.SpanID {
 				shown := newRequest(&requests[i])
 				f.Request = &shown
+				if joined := requests[i].Link.Joined.SpanID; onPath(path, joined) {
+					f.EntrySpanID = joined.String() // an intermediary's spans may stand above it
+				}
 				break
 			}
 		}
@@ -50,6 +54,10 @@ func (q *Engine) Frontend(ctx context.Context, trace tracecontext.TraceID, span 
 		}
 	}
 	return Frontend{}, errNoFrontend
+}
+
+func onPath(path []*model.Span, id tracecontext.SpanID) bool {
+	return slices.ContainsFunc(path, func(s *model.Span) bool { return s.SpanID == id })
 }
 
 // answers says by which mechanism a request names the span as the one that

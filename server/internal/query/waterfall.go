@@ -88,7 +88,7 @@ func grow(id tracecontext.TraceID, requests []model.LinkedRequest, spans []model
 		}
 		if entry := byID[r.Link.Joined.SpanID]; entry != nil {
 			n.entry, entry.answers = entry.span, true
-			adopt(n, entry)
+			adopt(n, topmost(byID, entry)) // an intermediary's spans stand between the two
 		} else if r.Link.Joined.TraceID == id && anyOf == nil {
 			anyOf = n
 		}
@@ -110,6 +110,20 @@ func grow(id tracecontext.TraceID, requests []model.LinkedRequest, spans []model
 		}
 	}
 	return nodes
+}
+
+// topmost returns the farthest recorded ancestor of a span's node, itself where it has
+// none, and where its ancestors form a circle.
+func topmost(byID map[tracecontext.SpanID]*node, n *node) *node {
+	top := n
+	for range byID {
+		parent := byID[top.span.ParentSpanID]
+		if parent == nil {
+			return top
+		}
+		top = parent
+	}
+	return n
 }
 
 func byStart(a, b *node) int {

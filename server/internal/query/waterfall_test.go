@@ -88,6 +88,16 @@ func TestWaterfall(t *testing.T) {
 			spans: []model.Span{span(10, 10), span(20, 21), span(21, 20)},
 			want:  []string{"0 span 10", "0 span 20", "1 span 21"},
 		},
+		"through an intermediary: its spans stand between request and entry span": {
+			requests: []model.LinkedRequest{request(1, 90, 20)},
+			spans:    []model.Span{span(10, 90), span(20, 10), span(21, 20)},
+			want:     []string{"0 " + page, "1 span 10", "2 span 20 entry", "3 span 21"},
+		},
+		"an entry span in a circle of parents": {
+			requests: []model.LinkedRequest{request(1, 90, 20)},
+			spans:    []model.Span{span(10, 20), span(20, 10)},
+			want:     []string{"0 " + page, "1 span 20 entry", "2 span 10"},
+		},
 		"two requests share a trace": {
 			requests: []model.LinkedRequest{request(1, 90, 10), request(2, 91, 20)},
 			spans:    []model.Span{span(10, 90), span(20, 91)},

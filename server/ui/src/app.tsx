@@ -8,7 +8,7 @@ import { Notice } from './components/notice.tsx';
 import { OpenById } from './components/openbyid.tsx';
 import { useShortcuts } from './components/shortcuts.ts';
 import { ThemeToggle } from './components/theme.tsx';
-import { listLocation } from './listlocation.ts';
+import { listLocation, rememberMove } from './listlocation.ts';
 import { RequestPage } from './request/page.tsx';
 import { RequestsPage } from './requests/page.tsx';
 import { TracePage } from './trace/page.tsx';
@@ -69,6 +69,7 @@ function useArrival(location: string) {
   useLayoutEffect(() => {
     if (seen.current === location) return;
     seen.current = location;
+    rememberMove();
     window.scrollTo(0, 0);
     if (document.activeElement === document.body) main.current?.focus({ preventScroll: true });
   }, [location]);

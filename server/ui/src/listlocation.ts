@@ -12,6 +12,18 @@ export function rememberList(search: string): void {
   location = `/${search}`;
 }
 
+let moved = false;
+
+/** rememberMove notes that a page of ours was left for another. */
+export function rememberMove(): void {
+  moved = true;
+}
+
+/** cameFromWithin reports whether the browser's way back leads to a page of ours. */
+export function cameFromWithin(): boolean {
+  return moved;
+}
+
 /** rememberOpened keeps the id of the request that was opened from the list. */
 export function rememberOpened(id: string): void {
   opened = id;

@@ -6,6 +6,9 @@ import type { Frontend, RequestDetail, RequestPage, Trace } from './types.ts';
 /** Rows of one page of the list. */
 export const pageSize = 100;
 
+/** Time between two automatic refreshes. */
+export const refreshMs = 5_000;
+
 export function createQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
@@ -34,6 +37,7 @@ export function newestQuery() {
   return queryOptions({
     queryKey: ['newest'],
     queryFn: ({ signal }) => getJSON<RequestPage>('requests?limit=1', signal),
+    refetchInterval: (query) => (query.state.data?.requests.length === 0 ? refreshMs : false),
   });
 }
 

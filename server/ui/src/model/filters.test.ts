@@ -71,7 +71,7 @@ describe('the question to the API', () => {
 
   it('carries both ends of a custom range and every condition', () => {
     const filters = parseFilters(
-      '?from=2026-11-23T10:00:00Z&to=2026-11-23T11:00:00Z&status=unlinked&reason=not_sampled&kind=fetch&method=GET&url=cart&application=a&session=s',
+      '?from=2026-11-23T10:00:00Z&to=2026-11-23T11:00:00Z&status=unlinked&reason=not_sampled&kind=fetch&method=GET&url=cart&application=745a78fe5b6e57f6&session=s',
     );
     expect(Object.fromEntries(apiQuery(filters, now))).toEqual({
       from: '2026-11-23T10:00:00.000Z',
@@ -81,7 +81,7 @@ describe('the question to the API', () => {
       kind: 'fetch',
       method: 'GET',
       url: 'cart',
-      application: 'a',
+      application: '745a78fe5b6e57f6',
       session: 's',
     });
     expect(conditionCount(filters)).toBe(7);

@@ -73,14 +73,15 @@ export const conditions = [
 ] as const;
 export type Condition = (typeof conditions)[number];
 
-const valid: Record<Condition, (value: string) => boolean> = {
+/** What the API accepts as the value of each. */
+export const valid: Record<Condition, (value: string) => boolean> = {
   status: (value) => (statuses as readonly string[]).includes(value),
   reason: isReason,
   kind: (value) => (kinds as readonly string[]).includes(value),
-  method: (value) => /^[A-Z-]{1,32}$/.test(value),
-  url: (value) => value.length <= 2048,
-  application: (value) => value.length <= 256,
-  session: (value) => value.length <= 256,
+  method: (value) => /^[A-Z]{1,32}$/.test(value),
+  url: (value) => value.length <= 1024,
+  application: (value) => /^[0-9a-f]{16}$/.test(value),
+  session: (value) => value.length <= 128,
   trace: (value) => /^[0-9a-f]{32}$/.test(value),
 };
 

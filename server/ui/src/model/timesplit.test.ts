@@ -37,6 +37,12 @@ function split(...rows: TraceRow[]) {
   return timeSplit(trace)?.map((share) => [share.name, share.ms]);
 }
 
+it('finds the entry span below the spans of a proxy', () => {
+  const proxy: TraceRow = { ...entry(60), id: 'p', entry: false };
+  const answer: TraceRow = { ...entry(50), parent_id: 'p', depth: 2 };
+  expect(split(request, proxy, answer)).toContainEqual(['backend', 50]);
+});
+
 it('cuts the wait by the duration of the entry span', () => {
   expect(split(request, entry(50))).toEqual([
     ['before', 2],

@@ -50,6 +50,13 @@ export function timeSplit(trace: Trace): TimeShare[] | null {
   return shares.filter((share) => share.ms >= 0.005);
 }
 
+/** The entry span below the request; spans of a proxy may stand between the two. */
 function entryOf(trace: Trace, root: TraceRow): TraceRow | undefined {
-  return trace.rows.find((row) => row.entry && row.parent_id === root.id);
+  const below = new Set([root.id]);
+  for (const row of trace.rows) {
+    if (!row.parent_id || !below.has(row.parent_id)) continue;
+    if (row.entry) return row;
+    below.add(row.id);
+  }
+  return undefined;
 }

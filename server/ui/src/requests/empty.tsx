@@ -45,7 +45,7 @@ export function EmptyList({ filters, change }: { filters: Filters; change: Chang
 
 function Install() {
   const origin = window.location.origin;
-  const tag = `<script src="${origin}/throughline.js"></script>`;
+  const tag = `<script src="${origin}/throughline.js" data-application-id="745a78fe5b6e57f6"></script>`;
   const endpoint = `OTEL_EXPORTER_OTLP_ENDPOINT=http://${window.location.hostname}:4318`;
   return (
     <section class="notice install">
@@ -54,7 +54,10 @@ function Install() {
       <ol>
         <li>
           <h3>Add the agent to your pages</h3>
-          <p>As the first script of the document’s head, so that it sees every request.</p>
+          <p>
+            As the first script of the document’s head, so that it sees every request. The application id is
+            16 hexadecimal digits that you choose.
+          </p>
           <Snippet text={tag} label="the script element" />
         </li>
         <li>

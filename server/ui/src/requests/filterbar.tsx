@@ -11,6 +11,7 @@ import {
   rangeLabels,
   ranges,
   timeSpan,
+  valid,
 } from '../model/filters.ts';
 import { toLocalInput } from '../model/format.ts';
 import { kinds, type Reason, reasonLabel, reasonsOf, statuses, statusLabels } from '../model/verdict.ts';
@@ -64,6 +65,7 @@ export function FilterBar(props: { filters: Filters; change: Change; refresh: ()
             label="URL contains"
             placeholder="Filter by URL"
             value={filters.url}
+            accepts={valid.url}
             onValue={(url) => change({ url }, { replace: true })}
           />
           <kbd title="The key / leads here">/</kbd>
@@ -121,6 +123,7 @@ export function FilterBar(props: { filters: Filters; change: Change; refresh: ()
             label="Application id"
             placeholder="Application"
             value={filters.application}
+            accepts={valid.application}
             onValue={(application) => change({ application }, { replace: true })}
           />
         </div>
@@ -129,6 +132,7 @@ export function FilterBar(props: { filters: Filters; change: Change; refresh: ()
             label="Session id"
             placeholder="Session"
             value={filters.session}
+            accepts={valid.session}
             onValue={(session) => change({ session }, { replace: true })}
           />
         </div>
@@ -227,23 +231,29 @@ function Select(props: {
 
 const typingMs = 300;
 
-/** TextFilter reports its text once typing pauses, or at once on Enter. */
+/** TextFilter reports its text once typing pauses, or at once on Enter; not before it is whole. */
 function TextFilter(props: {
   label: string;
   placeholder: string;
   value: string;
+  accepts: (value: string) => boolean;
   onValue: (value: string) => void;
   inputRef?: { current: HTMLInputElement | null };
 }) {
   const [text, setText] = useState(props.value);
-  const report = useRef(props.onValue);
-  report.current = props.onValue;
-  useLayoutEffect(() => setText(props.value), [props.value]);
+  const wanted = text.trim();
+  const usable = wanted === '' || props.accepts(wanted);
+  const report = () => {
+    if (usable && wanted !== props.value) props.onValue(wanted);
+  };
+  const latest = useRef(report);
+  latest.current = report;
+  useLayoutEffect(() => setText((old) => (old.trim() === props.value ? old : props.value)), [props.value]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the text starts the wait anew
   useLayoutEffect(() => {
-    if (text === props.value) return;
-    const timer = setTimeout(() => report.current(text.trim()), typingMs);
+    const timer = setTimeout(() => latest.current(), typingMs);
     return () => clearTimeout(timer);
-  }, [text, props.value]);
+  }, [text]);
   return (
     <input
       ref={props.inputRef ?? null}
@@ -252,12 +262,13 @@ function TextFilter(props: {
       aria-label={props.label}
       placeholder={props.placeholder}
       data-set={props.value ? '' : undefined}
+      aria-invalid={usable ? undefined : 'true'}
       autocomplete="off"
       spellcheck={false}
       value={text}
       onInput={(event) => setText(event.currentTarget.value)}
       onKeyDown={(event) => {
-        if (event.key === 'Enter') report.current(text.trim());
+        if (event.key === 'Enter') report();
         if (event.key === 'Escape') event.currentTarget.blur();
       }}
     />

@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/preact-query';
 import { useEffect, useMemo } from 'preact/hooks';
 import { useLocation, useSearch } from 'wouter-preact';
-import { requestsQuery } from '../api/queries.ts';
+import { refreshMs, requestsQuery } from '../api/queries.ts';
 import type { Request } from '../api/types.ts';
 import { ErrorNotice, Skeleton, Slow } from '../components/notice.tsx';
 import { useShortcuts } from '../components/shortcuts.ts';
@@ -13,9 +13,6 @@ import { EmptyList } from './empty.tsx';
 import { FilterBar } from './filterbar.tsx';
 import { Summary } from './summary.tsx';
 import { RequestTable } from './table.tsx';
-
-/** Time between two automatic refreshes, for each page of the list that is loaded. */
-const refreshMs = 5_000;
 
 export function RequestsPage() {
   const search = useSearch();
@@ -30,7 +27,12 @@ export function RequestsPage() {
   const query = useInfiniteQuery({
     ...requestsQuery(filters),
     placeholderData: keepPreviousData,
-    refetchInterval: (q) => (filters.live ? refreshMs * Math.max(1, q.state.data?.pages.length ?? 1) : false),
+    // An empty list is waited at: who has just begun looks for the first request.
+    refetchInterval: (q) => {
+      const pages = q.state.data?.pages ?? [];
+      const empty = pages[0]?.requests.length === 0;
+      return filters.live || empty ? refreshMs * Math.max(1, pages.length) : false;
+    },
   });
   const requests = useMemo(
     () => distinct(query.data?.pages.flatMap((page) => page.requests) ?? []),

@@ -8,7 +8,7 @@ import { BackIcon } from '../components/icons.tsx';
 import { ErrorNotice, Skeleton, Slow } from '../components/notice.tsx';
 import { useShortcuts } from '../components/shortcuts.ts';
 import { ClockTime } from '../components/time.tsx';
-import { listLocation } from '../listlocation.ts';
+import { cameFromWithin, listLocation } from '../listlocation.ts';
 import { defaultFilters, formatFilters } from '../model/filters.ts';
 import { formatCount, formatDuration, formatExact } from '../model/format.ts';
 import { useRowParam } from '../waterfall/rowparam.ts';
@@ -21,7 +21,7 @@ export function TracePage({ id }: { id: string }) {
   useShortcuts({
     Escape: () => {
       if (row) selectRow('');
-      else if (history.length > 1) history.back();
+      else if (cameFromWithin()) history.back();
       else navigate(listLocation());
     },
   });

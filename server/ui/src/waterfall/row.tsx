@@ -75,6 +75,7 @@ export function RowLine(props: RowLineProps) {
               data-collapsed={collapsed ? '' : undefined}
               onClick={(event) => {
                 event.stopPropagation();
+                event.currentTarget.closest<HTMLElement>('[data-index]')?.focus(); // where the arrow keys act
                 onToggle(node.key);
               }}
             >

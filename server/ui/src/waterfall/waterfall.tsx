@@ -36,7 +36,10 @@ export function Waterfall({ trace, traceId, label }: { trace: Trace; traceId: st
   const [selected, select] = useRowParam();
   const [activeKey, setActiveKey] = useState(selected);
   const found = nodes.findIndex((node) => node.key === activeKey);
-  const active = Math.max(found, 0);
+  // What is folded away cannot have the grid's tab stop: the row that it is folded into has it.
+  const shownSet = useMemo(() => new Set(visible), [visible]);
+  let active = Math.max(found, 0);
+  while (active > 0 && !shownSet.has(active)) active = nodes[active]?.parent ?? 0;
   const errors = nodes.filter((node) => node.row.error && node.type !== 'phase').length;
 
   const grid = useRef<HTMLDivElement>(null);

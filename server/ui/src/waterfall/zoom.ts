@@ -69,11 +69,16 @@ export function useZoom(
     const onDown = (event: PointerEvent) => {
       if (event.button === 0 && event.pointerType === 'mouse' && overTrack(event)) {
         start = { x: event.clientX, ms: moment(event.clientX) };
+        last = null;
       }
     };
     const onUp = () => {
       if (last) show.current(last);
       start = null;
+      setDrag(null);
+    };
+    const onCancel = () => {
+      start = last = null;
       setDrag(null);
     };
     // The click that ends a drag opens nothing.
@@ -95,7 +100,7 @@ export function useZoom(
     element.addEventListener('pointerleave', leave);
     element.addEventListener('pointerdown', onDown);
     element.addEventListener('pointerup', onUp);
-    element.addEventListener('pointercancel', onUp);
+    element.addEventListener('pointercancel', onCancel);
     element.addEventListener('click', onClick, true);
     element.addEventListener('wheel', onWheel, { passive: false });
     return () => {
@@ -103,7 +108,7 @@ export function useZoom(
       element.removeEventListener('pointerleave', leave);
       element.removeEventListener('pointerdown', onDown);
       element.removeEventListener('pointerup', onUp);
-      element.removeEventListener('pointercancel', onUp);
+      element.removeEventListener('pointercancel', onCancel);
       element.removeEventListener('click', onClick, true);
       element.removeEventListener('wheel', onWheel);
     };

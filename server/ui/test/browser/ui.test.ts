@@ -122,7 +122,14 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
     ['trace', `/traces/${checkoutTrace}`],
     ['large', `/traces/${largeTrace}`],
     ['not-found', '/requests/0000000000000001', () => page.getByRole('alert').waitFor()],
-    ['help', '/?range=1h', () => page.keyboard.press('?')],
+    [
+      'help',
+      '/?range=1h',
+      async () => {
+        await page.keyboard.press('?');
+        await page.getByRole('dialog').waitFor();
+      },
+    ],
   ];
   it.each(views)('the view “%s” has no accessibility violation', async (name, path, act) => {
     await context.close();
@@ -163,6 +170,23 @@ describe('the list', () => {
 
     await page.getByRole('button', { name: 'Clear 3 filters' }).click();
     await expect.poll(search).toBe('?range=24h');
+  });
+
+  it('asks the API only what it accepts, and keeps the text as it is typed', async () => {
+    await open('/?range=24h');
+    const application = page.getByLabel('Application id');
+    await application.pressSequentially('745a78fe');
+    await expect.poll(() => application.getAttribute('aria-invalid')).toBe('true');
+    await application.press('Enter');
+    expect(search()).toBe('?range=24h');
+    await application.fill('745a78fe5b6e57f6');
+    await expect.poll(search).toBe('?range=24h&application=745a78fe5b6e57f6');
+
+    const url = page.getByLabel('URL contains');
+    await url.pressSequentially('foo ');
+    await expect.poll(search).toContain('url=foo');
+    await url.pressSequentially('bar');
+    expect(await url.inputValue()).toBe('foo bar');
   });
 
   it('makes a fixed range of a relative one', async () => {
@@ -297,8 +321,11 @@ describe('the list', () => {
     server.requests = [];
     await open('/');
     await page.getByText('Waiting for the first request').waitFor();
-    await page.getByText(`<script src="${server.origin}/throughline.js"></script>`).waitFor();
+    const tag = `<script src="${server.origin}/throughline.js" data-application-id="745a78fe5b6e57f6"></script>`;
+    await page.getByText(tag).waitFor();
     expect(await violations()).toEqual([]);
+    server.requests = requests;
+    await rows().first().waitFor();
   });
 
   it('tells an empty filter from an empty server', async () => {
@@ -357,7 +384,7 @@ describe('a request', () => {
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await open(`/requests/${checkoutId}`);
     await page.getByRole('button', { name: 'Copy the trace id' }).click();
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(checkoutTrace);
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(checkoutTrace);
   });
 
   it('shows the clock correction and where the time went', async () => {
@@ -428,6 +455,19 @@ describe('the waterfall', () => {
     await page.keyboard.press('Home');
     await page.keyboard.press('e');
     expect(await page.locator(':focus').innerText()).toContain('entry');
+  });
+
+  it('keeps its tab stop, and the keys, when the active row is folded away', async () => {
+    await open(`/requests/${checkoutId}`);
+    const grid = page.getByRole('treegrid');
+    await grid.waitFor();
+    await line('session.load').focus();
+    await line('entry').getByRole('button', { name: 'Collapse' }).click();
+    await expect.poll(() => line('entry').getAttribute('aria-expanded')).toBe('false');
+    expect(await grid.locator('[tabindex="0"]').count()).toBe(1);
+    expect(await focused()).toContain('entry');
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(() => line('entry').getAttribute('aria-expanded')).toBe('true');
   });
 
   it('opens details by key, follows the row, and closes before it goes back', async () => {
