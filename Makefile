@@ -58,7 +58,7 @@ build: setup assets ## Build the agent, the UI and bin/throughline; print the ag
 
 .PHONY: demo
 demo: ## Run the shop and the server; ARGS='--drive', '--once --json'
-	@$(MAKE) build setup-browser >&2 # so that standard output is the demo's own
+	@$(MAKE) build $(if $(filter --drive --once,$(ARGS)),setup-browser) >&2 # so that standard output is the demo's own
 	@$(BIN) demo $(ARGS)
 
 .PHONY: test

@@ -41,7 +41,13 @@ if ! command -v apt-get >/dev/null 2>&1; then
   exit 1
 fi
 as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo)
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null 2>&1; then
+    printf 'setup: missing: %s. As root, run: apt-get install %s\n' "${packages[*]}" "${packages[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
 printf 'setup: installing %s with apt-get, this takes a minute ...\n' "${packages[*]}"
 "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=580 update >/dev/null
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=580 install -y --no-install-recommends "${packages[@]}" >/dev/null

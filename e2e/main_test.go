@@ -54,8 +54,10 @@ func withDemo(run func() int) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	starting := time.AfterFunc(patience, cancel)
+	defer starting.Stop()
 	cmd := exec.CommandContext(ctx, path, "demo", "--drive", "--random-ports", "--json")
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
@@ -81,6 +83,7 @@ func withDemo(run func() int) (code int, err error) {
 	if !lines.Scan() { // the summary comes when every verdict is there
 		return 1, fmt.Errorf("the demo ended before its verdicts were in: %w", errors.Join(lines.Err(), ctx.Err()))
 	}
+	starting.Stop() // the tests have bounds of their own
 	return run(), nil
 }
 

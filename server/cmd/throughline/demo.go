@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/config"
@@ -62,12 +63,12 @@ func (c *demoCommand) Run(ctx context.Context, s streams) (err error) {
 
 	srv, err := startServer(ctx, c.serverConfig(dir), log)
 	if err != nil {
-		return err
+		return portHint(err)
 	}
 	defer func() { err = errors.Join(err, srv.stop(context.WithoutCancel(ctx))) }()
 	shop, err := demo.Start(ctx, c.shopConfig(srv, log))
 	if err != nil {
-		return err
+		return portHint(err)
 	}
 	defer func() {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoStop)
@@ -93,6 +94,17 @@ func (c *demoCommand) Run(ctx context.Context, s streams) (err error) {
 	case <-srv.failed: // stopping the server tells why
 	}
 	return nil
+}
+
+// portHint says what to do where one of the demo's addresses is in use.
+func portHint(err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	if l, ok := errors.AsType[*listenError](err); ok {
+		err = l.err // whose hint is for serve
+	}
+	return fmt.Errorf("%w (stop the program that uses it, or add --random-ports)", err)
 }
 
 // port returns the address of the demo's own choice, or any free port.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"strings"
 	"testing"
 )
@@ -34,6 +35,9 @@ func TestErrorsSayTheWayOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if l, err := net.Listen("tcp", demoMain); err == nil { // else somebody else uses it, which does as well
+		defer l.Close()
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -43,6 +47,7 @@ func TestErrorsSayTheWayOut(t *testing.T) {
 		"bad tenant":      {[]string{"serve", "--tenant=x", "--data=" + t.TempDir()}, "8 hexadecimal digits"},
 		"bad address":     {[]string{"serve", "--listen=8318", "--data=" + t.TempDir()}, "host:port"},
 		"port in use":     {[]string{"serve", "--listen=" + busy.main.Addr().String(), "--data=" + t.TempDir()}, "--listen"},
+		"demo's port":     {[]string{"demo"}, "--random-ports"},
 		"folder is a file": {[]string{"serve", "--listen=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--otlp-grpc=127.0.0.1:0", "--data=main.go"},
 			"--data"},
 	} {

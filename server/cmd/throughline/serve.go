@@ -62,6 +62,18 @@ type server struct {
 func (s *server) mainURL() string { return "http://" + s.main.Addr().String() }
 func (s *server) otlpURL() string { return "http://" + s.otlpHTTP.Addr().String() }
 
+// listenError is an address that cannot be listened on.
+type listenError struct {
+	setting string // the flag that names it
+	err     error
+}
+
+func (e *listenError) Error() string {
+	return fmt.Sprintf("%v (another program may be using it; choose another address with --%s)", e.err, e.setting)
+}
+
+func (e *listenError) Unwrap() error { return e.err }
+
 // startServer opens the listeners and the store and starts every part. The
 // server takes data when it returns. On an error nothing is left running.
 func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *server, err error) {
@@ -83,7 +95,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 		setting, addr string
 	}{{&s.main, "listen", c.Listen}, {&s.otlpHTTP, "otlp-http", c.OTLPHTTP}, {&s.otlpGRPC, "otlp-grpc", c.OTLPGRPC}} {
 		if *l.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.addr); err != nil {
-			return nil, fmt.Errorf("%w (another program may be using it; choose another address with --%s)", err, l.setting)
+			return nil, &listenError{l.setting, err}
 		}
 	}
 	if err := os.MkdirAll(c.Data, 0o750); err != nil {

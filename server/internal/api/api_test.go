@@ -244,6 +244,7 @@ func TestRefusalsSayWhatIsWrongAndWhatToDo(t *testing.T) {
 		"/api/v1/traces/" + "a" + zeros(31):                            http.StatusNotFound,
 		"/api/v1/spans/a" + zeros(31) + "/ab/frontend":                 http.StatusUnprocessableEntity,
 		"/api/v1/nothing":                                              http.StatusNotFound,
+		"/throughline.0123456789ab.js":                                 http.StatusNotFound, // an earlier release's
 		"/api/v1/spans/a" + zeros(31) + "/b" + zeros(15) + "/frontend": http.StatusNotFound,
 	} {
 		t.Run(path, func(t *testing.T) {

@@ -66,7 +66,8 @@ func routeUI(mux *http.ServeMux) {
 			server.ServeHTTP(w, r)
 			return
 		}
-		if strings.HasPrefix(name, "api/") || strings.HasPrefix(name, "assets/") {
+		oldAgent := strings.HasPrefix(name, "throughline.") && strings.HasSuffix(name, ".js") // of an earlier release
+		if oldAgent || strings.HasPrefix(name, "api/") || strings.HasPrefix(name, "assets/") {
 			writeJSON(w, http.StatusNotFound, Error{Message: "there is nothing at this path", Hint: "the API is described at /api/v1/openapi.json"})
 			return
 		}

@@ -103,7 +103,7 @@ func (s *Shop) start(ctx context.Context, cfg Config) error {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.addr)
 		if err != nil {
 			closeListeners()
-			return fmt.Errorf("demo: %s cannot listen; choose another address or port 0: %w", a.name, err)
+			return fmt.Errorf("demo: %s cannot listen: %w", a.name, err)
 		}
 		listeners = append(listeners, l)
 		*a.url = "http://" + l.Addr().String()
