@@ -435,7 +435,7 @@ type slowBody struct{ io.Reader }
 
 func (b slowBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded)
 	}
 	return n, err

@@ -109,7 +109,9 @@ func (j *judgement) joinedByContext() (v model.Verdict, ok bool) {
 			s = named
 		}
 		v := j.dtrOrLinked(s, model.Exact)
-		v.Final = v.Final && !(answerTold && named == nil) // the span that was named may be a better one
+		if answerTold && named == nil { // the span that was named may be a better one
+			v.Final = false
+		}
 		return v, true
 	}
 	// Server-Timing named the entry span. That the parent was rewritten on the way does

@@ -225,11 +225,14 @@ export function Waterfall({ trace, traceId, label }: { trace: Trace; traceId: st
               </div>
               <div class="wf-track" role="columnheader" aria-label="Time">
                 <div class="wf-axis" ref={track} title="Drag to zoom">
-                  {axis.map((tick) => (
-                    <span key={tick.ms} style={{ left: `${place(tick.ms, 0, zoom.window).left}%` }}>
-                      {tick.label}
-                    </span>
-                  ))}
+                  {axis.map((tick) => {
+                    const { left } = place(tick.ms, 0, zoom.window);
+                    return (
+                      <span key={tick.ms} class={left > 92 ? 'before' : ''} style={{ left: `${left}%` }}>
+                        {tick.label}
+                      </span>
+                    );
+                  })}
                 </div>
               </div>
             </div>
