@@ -75,6 +75,9 @@ func (p *Pass) catchUp(ctx context.Context) error {
 		links := make([]model.Link, len(work.Evidence))
 		for i, e := range work.Evidence {
 			links[i] = model.Link{RequestID: e.Request.ID, Verdict: Judge(e, now, p.Wait), JudgedAt: now}
+			if e.JudgedAt.After(now) { // the clock was set back, and the later verdict must count
+				links[i].JudgedAt = e.JudgedAt
+			}
 		}
 		if err := p.Store.PutLinks(ctx, links, work.Next); err != nil {
 			return fmt.Errorf("link: storing %d verdicts: %w", len(links), err)

@@ -91,7 +91,7 @@ func (e *engine) Work(_ context.Context, after store.Watermark, now time.Time, l
 			work.Next, work.More = max(after, r.at-1), true
 			return work, nil
 		}
-		evidence := model.Evidence{Request: r.value}
+		evidence := model.Evidence{Request: r.value, JudgedAt: l.JudgedAt}
 		for _, s := range e.spans {
 			switch s.value.TraceID {
 			case r.value.TraceContext().TraceID:
@@ -112,6 +112,9 @@ func (e *engine) PutLinks(_ context.Context, links []model.Link, next store.Wate
 		return e.fail
 	}
 	for _, l := range links {
+		if l.JudgedAt.Before(e.links[l.RequestID].JudgedAt) {
+			continue // of several verdicts the one given last counts
+		}
 		e.links[l.RequestID] = l
 		e.judged++
 	}
@@ -161,6 +164,24 @@ func expect(t *testing.T, e *engine, id model.EventID, status model.LinkStatus, 
 	if l := e.link(id); l.Status != status || l.Reason != reason {
 		t.Errorf("%v is %q %q, want %q %q", id, l.Status, l.Reason, status, reason)
 	}
+}
+
+// NTP may set the server's clock back: what is judged then must not lose against what
+// was judged before.
+func TestPassWhoseClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine()
+		r := arrived(1)
+		e.putRequest(r)
+		e.links[r.ID] = model.Link{
+			RequestID: r.ID, JudgedAt: time.Now().Add(10 * time.Minute),
+			Verdict: model.Verdict{Status: model.Unlinked, Reason: model.HeadersDropped},
+		}
+		e.committed = e.written
+		defer start(t, e, func(err error) { t.Error(err) })()
+		e.putSpans(spanFor(r))
+		expect(t, e, r.ID, model.Linked, model.Exact)
+	})
 }
 
 func TestPassJudgesWhatComesIn(t *testing.T) {

@@ -100,4 +100,6 @@ type Evidence struct {
 	ByDtr []SpanFacts
 	// HostSeen reports whether any span was ever seen from the request's host.
 	HostSeen bool
+	// JudgedAt is when the verdict that is stored was given; zero where there is none.
+	JudgedAt time.Time
 }

@@ -157,7 +157,7 @@ func gather(ctx context.Context, tx *sql.Tx, seqs []uint64, maxSpans int) ([]mod
 	}
 	evidence := make([]model.Evidence, len(found))
 	for i := range found {
-		evidence[i].Request = found[i].RequestEvent
+		evidence[i].Request, evidence[i].JudgedAt = found[i].RequestEvent, found[i].Link.JudgedAt
 	}
 	for _, add := range []func(context.Context, *sql.Tx, []model.Evidence, int) error{addTraces, addNamed, addHosts} {
 		if err := add(ctx, tx, evidence, maxSpans); err != nil {

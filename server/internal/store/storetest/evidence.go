@@ -12,6 +12,7 @@ import (
 var evidenceTests = []testCase{
 	{"the spans of the trace carried", testCarriedEvidence},
 	{"the spans of the trace that Server-Timing named", testAnsweredEvidence},
+	{"when the stored verdict was given", testJudgedEvidence},
 	{"the spans of both traces where they differ", testMismatchEvidence},
 	{"the SERVER spans that dtr leads to", testDtrEvidence},
 	{"spans that came before the request", testSpansFirst},
@@ -88,6 +89,21 @@ func testDtrEvidence(t *testing.T, st Store) {
 	diff(t, "evidence", model.Evidence{
 		Request: request(1), Trace: facts(own), ByDtr: facts(restarted, again), HostSeen: true,
 	}, got)
+}
+
+func testJudgedEvidence(t *testing.T, st Store) {
+	write(t, st, store.Batch{Requests: []model.RequestEvent{request(1)}})
+	w := work(t, st, 0, epoch, 10)
+	if at := w.Evidence[0].JudgedAt; !at.IsZero() {
+		t.Errorf("never judged, and judged at %v", at)
+	}
+	judged := epoch.Add(time.Minute)
+	putLinks(t, st, w.Next, model.Link{RequestID: eventID(1), Verdict: model.Verdict{Status: model.Pending}, JudgedAt: judged})
+	write(t, st, store.Batch{Spans: []model.Span{entrySpan(1, 10, 1)}})
+	w = work(t, st, w.Next, epoch, 10)
+	if len(w.Evidence) != 1 || !w.Evidence[0].JudgedAt.Equal(judged) {
+		t.Errorf("%+v, want request 1, judged at %v", w.Evidence, judged)
+	}
 }
 
 func testSpansFirst(t *testing.T, st Store) {

@@ -330,9 +330,9 @@ func (m *Memory) evidence(r model.RequestEvent, maxSpans int) model.Evidence {
 	}
 	own := r.TraceContext().TraceID
 	e := model.Evidence{
-		Request: cloneRequest(r),
-		Trace:   facts(func(s *model.Span) bool { return s.TraceID == own }),
-		ByDtr:   facts(func(s *model.Span) bool { return s.TraceID != own && named(s, &r) }),
+		Request: cloneRequest(r), JudgedAt: m.links[r.ID].JudgedAt,
+		Trace: facts(func(s *model.Span) bool { return s.TraceID == own }),
+		ByDtr: facts(func(s *model.Span) bool { return s.TraceID != own && named(s, &r) }),
 	}
 	if answer := r.Answer.TraceID; answer != own {
 		e.AnswerTrace = facts(func(s *model.Span) bool { return s.TraceID == answer })
