@@ -69,7 +69,7 @@ type Trace struct {
 	TraceID    string    `json:"trace.id,omitempty"`
 	StartTime  time.Time `json:"start_time" doc:"Start of the first row"`
 	DurationMs float64   `json:"duration_ms" doc:"To the end of the last row"`
-	Clock      *Clock    `json:"clock,omitempty" doc:"The correction applied to the frontend's times; left out where no frontend took part"`
+	Clock      *Clock    `json:"clock,omitempty" doc:"The correction applied to the times of all requests; left out where no frontend took part, and where the requests differ"`
 	Rows       []Row     `json:"rows" nullable:"false" doc:"Depth first; a row's parent stands before it"`
 	Truncated  bool      `json:"truncated,omitempty" doc:"The trace has more spans than are shown"`
 }
@@ -95,6 +95,7 @@ type Row struct {
 	Entry      bool    `json:"entry,omitempty" doc:"The span with which the backend answered the frontend's request"`
 	Error      string  `json:"error,omitempty" doc:"Why it failed; left out where it did not"`
 
+	Clock      *Clock         `json:"clock,omitempty" doc:"Of a request: the correction applied to its times"`
 	Phases     []Phase        `json:"phases,omitempty" doc:"Of a request: what the browser did, in order"`
 	Attributes map[string]any `json:"attributes,omitempty"`
 	Resource   map[string]any `json:"resource,omitempty"`

@@ -35,7 +35,8 @@ func waterfall(id tracecontext.TraceID, requests []model.LinkedRequest, spans []
 	}
 	first := slices.MinFunc(nodes, byStart)
 	t.StartTime = first.start.UTC()
-	if len(requests) > 0 {
+	differs := func(r model.LinkedRequest) bool { return r.Clock != requests[0].Clock }
+	if len(requests) > 0 && !slices.ContainsFunc(requests, differs) {
 		t.Clock = newClock(requests[0].Clock)
 	}
 
@@ -184,6 +185,7 @@ func (n *node) row(origin time.Time, depth int, parent string) Row {
 		row.Type = "request"
 		row.Name = r.Method + " " + r.URL
 		row.Error = string(r.Error)
+		row.Clock = newClock(r.Clock)
 		row.Phases = phases(r, n.entry, origin)
 		return row
 	}

@@ -127,6 +127,25 @@ func TestWaterfallTimesCountFromItsFirstRow(t *testing.T) {
 	}
 }
 
+// Two pages of one trace may have clocks that are hours apart.
+func TestWaterfallTellsEachClock(t *testing.T) {
+	one, other := request(1, 90, 10), request(2, 91, 20)
+	other.Clock.Offset = time.Hour
+	got := waterfall(traceID, []model.LinkedRequest{one, other}, []model.Span{span(10, 90), span(20, 91)})
+	if got.Clock != nil {
+		t.Errorf("one clock for both: %+v", got.Clock)
+	}
+	var offsets []float64
+	for _, r := range got.Rows {
+		if r.Clock != nil {
+			offsets = append(offsets, r.Clock.OffsetMs)
+		}
+	}
+	if want := []float64{-1.5, 3_600_000}; !slices.Equal(offsets, want) {
+		t.Errorf("offsets %v, want %v", offsets, want)
+	}
+}
+
 func TestWaterfallOfADeepTraceIsWhole(t *testing.T) {
 	spans := make([]model.Span, MaxTraceSpans+1)
 	for i := range spans {

@@ -76,6 +76,7 @@ export interface Trace {
   'trace.id'?: string;
   start_time: string;
   duration_ms: number;
+  /** Of all its requests; left out where they differ. */
   clock?: Clock;
   /** Depth first; a row's parent stands before it. */
   rows: TraceRow[];
@@ -94,6 +95,8 @@ export interface TraceRow {
   'span.kind'?: string;
   entry?: boolean;
   error?: string;
+  /** Of a request: the correction of its times. */
+  clock?: Clock;
   phases?: Phase[];
   attributes?: Attributes;
   resource?: Attributes;

@@ -10,6 +10,7 @@ import { VerdictBadge } from '../components/verdict.tsx';
 import { defaultFilters, formatFilters } from '../model/filters.ts';
 import { formatExact, splitUrl } from '../model/format.ts';
 import { type Node, phaseLabel } from '../model/tree.ts';
+import { ClockNote } from './clocknote.tsx';
 import { serviceClass } from './row.tsx';
 
 const kinds = { request: 'Browser request', span: 'Span', phase: 'Browser phase' };
@@ -66,6 +67,7 @@ export function DetailPanel(props: { node: Node; nodes: Node[]; traceId: string;
             <Link href={`/requests/${encodeURIComponent(row.id)}`}>Open this request</Link>
           </p>
         )}
+        {type === 'request' && <ClockNote clock={row.clock} />}
         {type === 'request' && <Phases row={row} />}
         {type !== 'phase' && (
           <>

@@ -280,7 +280,13 @@ export function Waterfall({ trace, traceId, label }: { trace: Trace; traceId: st
         </div>
         {shown && <DetailPanel node={shown} nodes={nodes} traceId={traceId} onClose={() => select('')} />}
       </div>
-      <ClockNote clock={trace.clock} />
+      {trace.clock || requests === 0 ? (
+        <ClockNote clock={trace.clock} />
+      ) : (
+        <p class="wf-note">
+          Clocks: the times of each request are shifted by its own offset; its details tell it.
+        </p>
+      )}
       {hover && nodes[hover.index] && <Tooltip hover={hover} nodes={nodes} onHide={hide} />}
     </div>
   );
