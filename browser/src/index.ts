@@ -33,6 +33,9 @@ export interface Handle {
 /** Found by a second copy of the agent on the page, of whatever version. */
 const RUNNING = Symbol.for("throughline.agent");
 
+/** When the agent was shut down last: what began before was told. */
+let ended = 0;
+
 /**
  * Starts the agent on this page. It never throws: bad options are told on the console, and without a usable endpoint
  * nothing starts. There is one agent a page; another call returns the handle of the one that runs.
@@ -47,7 +50,10 @@ export function init(options: Options): Handle {
     }
     const config = resolveConfig(options);
     if (config) {
-      const handle = start(config, () => delete page[RUNNING]);
+      const handle = start(config, ended, () => {
+        delete page[RUNNING];
+        ended = performance.now();
+      });
       page[RUNNING] = handle;
       return handle;
     }

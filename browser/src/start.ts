@@ -16,8 +16,10 @@ import { wrapXhr } from "./wrap-xhr";
 
 const KINDS: Record<string, "fetch" | "xhr" | undefined> = { fetch: "fetch", xmlhttprequest: "xhr" };
 
-/** Wires the parts of the agent together. Stopped runs once, at shutdown. */
-export function start(config: Config, stopped: () => void): Handle {
+/**
+ * Wires the parts of the agent together. What the page did before since is left out; stopped runs once, at shutdown.
+ */
+export function start(config: Config, since: number, stopped: () => void): Handle {
   const losses = createLosses();
   const guard = losses._guard;
   const identity = createIdentity(pageStorage(), Date.now);
@@ -47,6 +49,7 @@ export function start(config: Config, stopped: () => void): Handle {
   const readTimings = (entries: PerformanceEntryList) => {
     for (const entry of entries as TimingEntry[]) {
       guard(() => {
+        if (entry.startTime < since || entry.name.startsWith(config._endpoint)) return;
         const initiator = entry.initiatorType;
         const kind = KINDS[initiator];
         if (kind && entry.startTime >= began) tracker._match(entry);
@@ -62,8 +65,8 @@ export function start(config: Config, stopped: () => void): Handle {
   undo.push(() => observer.disconnect());
 
   // Each is told once, when it is complete or the page is left.
-  let documentTold = false;
-  let navigationTold = false;
+  let documentTold = since > 0;
+  let navigationTold = since > 0;
   const tellPage = (hiding?: boolean, gone?: boolean) => {
     // Nobody has seen the page yet, and perhaps nobody will.
     if ((document as { prerendering?: boolean }).prerendering) return;

@@ -45,6 +45,28 @@ test("after shutdown it may start again", async ({ page, app, start }) => {
   await app.event((event) => String(event["url.full"]).endsWith("/a"));
 });
 
+test("what the page did before a restart is told once", async ({ page, app, start }) => {
+  await start();
+  await page.evaluate(async (applicationId) => {
+    await timed("/index.js");
+    await fetch("/before");
+    await kept.agent.shutdown();
+    kept.agent = kept.exported.init({ applicationId });
+    await fetch("/after");
+    await timed("/after");
+    await kept.agent.flush();
+  }, APPLICATION);
+  const urls = app.events.filter((event) => event.type === "request").map((event) => event["url.full"]);
+  for (const path of ["/module", "/index.js", "/before", "/after"]) {
+    expect(
+      urls.filter((url) => url === app.origin + path),
+      path,
+    ).toHaveLength(1);
+  }
+  expect(app.events.filter((event) => event.type === "navigation")).toHaveLength(1);
+  expect(urls).not.toContain(`${app.origin}/beacon`);
+});
+
 test("a wrapper on top of ours stays after shutdown, and goes straight through", async ({ page, app, start }) => {
   await start();
   const kind = await page.evaluate(async () => {
