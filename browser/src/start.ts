@@ -90,7 +90,9 @@ export function start(config: Config, since: number, stopped: () => void): Handl
     if (event.disposition === "enforce") tracker._blocked(event.blockedURI);
   });
 
-  const leave = (gone?: boolean) => {
+  /** The page will not come back. */
+  let gone = false;
+  const leave = () => {
     readTimings(observer.takeRecords());
     tellPage(true, gone);
     tracker._hurry(gone);
@@ -100,7 +102,11 @@ export function start(config: Config, since: number, stopped: () => void): Handl
   listen(window, "visibilitychange", () => {
     if (document.visibilityState === "hidden") leave();
   });
-  listen(window, "pagehide", (event: PageTransitionEvent) => leave(!event.persisted));
+  // Where the page is gone, this comes before visibilitychange.
+  listen(window, "pagehide", (event: PageTransitionEvent) => {
+    gone = !event.persisted;
+    leave();
+  });
 
   guard(() => observeVitals(emit));
   guard(() => undo.push(wrapFetch(tracker, losses)));

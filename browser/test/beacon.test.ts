@@ -254,6 +254,24 @@ describe("sending", () => {
     await app.event((event) => event["request.kind"] === "fetch" && pathOf(event) === "/offline");
   });
 
+  test("a page that goes while a beacon is under way, or has failed, still sends the rest", async ({
+    page,
+    app,
+    start,
+  }) => {
+    app.answerBeacon = () => 503;
+    await start();
+    await page.evaluate(() => kept.agent.flush());
+    app.answerBeacon = () => 202;
+    await page.evaluate(() => {
+      addEventListener("visibilitychange", () => fetch("/last").catch(() => {}), { capture: true });
+    });
+    await page.goto("about:blank");
+    for (const path of ["/module", "/last"]) {
+      await app.event((event) => event.type === "request" && pathOf(event) === path);
+    }
+  });
+
   test("while the server is away the queue is bounded, and what is lost is counted", async ({ page, app, start }) => {
     await start();
     app.answerBeacon = () => 503;
