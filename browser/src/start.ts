@@ -49,7 +49,7 @@ export function start(config: Config, since: number, stopped: () => void): Handl
   const readTimings = (entries: PerformanceEntryList) => {
     for (const entry of entries as TimingEntry[]) {
       guard(() => {
-        if (entry.startTime < since || entry.name.startsWith(config._endpoint)) return;
+        if (entry.startTime < since || entry.name === config._endpoint) return;
         const initiator = entry.initiatorType;
         const kind = KINDS[initiator];
         if (kind && entry.startTime >= began) tracker._match(entry);

@@ -50,6 +50,7 @@ test("what the page did before a restart is told once", async ({ page, app, star
   await page.evaluate(async (applicationId) => {
     await timed("/index.js");
     await fetch("/before");
+    await fetch("/beacon-like");
     await kept.agent.shutdown();
     kept.agent = kept.exported.init({ applicationId });
     await fetch("/after");
@@ -57,7 +58,7 @@ test("what the page did before a restart is told once", async ({ page, app, star
     await kept.agent.flush();
   }, APPLICATION);
   const urls = app.events.filter((event) => event.type === "request").map((event) => event["url.full"]);
-  for (const path of ["/module", "/index.js", "/before", "/after"]) {
+  for (const path of ["/module", "/index.js", "/before", "/beacon-like", "/after"]) {
     expect(
       urls.filter((url) => url === app.origin + path),
       path,
