@@ -142,7 +142,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 	s.group, s.failed = group, failed.Done()
 	s.group.Go(func() error { return serveHTTP(s.mainServer, s.main) })
 	s.group.Go(func() error { return serveHTTP(s.otlpServer, s.otlpHTTP) })
-	s.group.Go(func() error { return s.grpcServer.Serve(s.otlpGRPC) })
+	s.group.Go(func() error { return serveGRPC(s.grpcServer, s.otlpGRPC) })
 	s.group.Go(func() error { return pass.Run(linkContext) })
 	return s, nil
 }
@@ -167,6 +167,14 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 
 func serveHTTP(s *http.Server, l net.Listener) error {
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveGRPC serves until the server is stopped, which may come before it serves.
+func serveGRPC(s *grpc.Server, l net.Listener) error {
+	if err := s.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
 	return nil

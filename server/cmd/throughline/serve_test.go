@@ -21,13 +21,18 @@ const (
 	testState = "2ead957c-980df25b@dtr=1;" + testSent + ";1;745a78fe5b6e57f6;1777270045450K7QJCFPI7NLPJ913DJBJK2MLMAS2UG2F;VAELUWHBCWKLNEOKJHEPMSKMITTKOBUT-0"
 )
 
+// testConfig is a server on free ports that judges soon.
+func testConfig(dir string) config.Serve {
+	return config.Serve{
+		Listen: anyPort, OTLPHTTP: anyPort, OTLPGRPC: anyPort, Data: dir, MemoryLimit: 256,
+		Tenant: "2ead957c-980df25b", LinkWait: time.Minute, LinkInterval: 20 * time.Millisecond,
+	}
+}
+
 // newTestServer starts a server on free ports that stops with the test.
 func newTestServer(t *testing.T, dir string) (*server, error) {
 	t.Helper()
-	s, err := startServer(t.Context(), config.Serve{
-		Listen: anyPort, OTLPHTTP: anyPort, OTLPGRPC: anyPort, Data: dir, MemoryLimit: 256,
-		Tenant: "2ead957c-980df25b", LinkWait: time.Minute, LinkInterval: 20 * time.Millisecond,
-	}, slog.New(slog.DiscardHandler))
+	s, err := startServer(t.Context(), testConfig(dir), slog.New(slog.DiscardHandler))
 	if err == nil {
 		t.Cleanup(func() {
 			if err := s.stop(context.Background()); err != nil {
@@ -36,6 +41,19 @@ func newTestServer(t *testing.T, dir string) (*server, error) {
 		})
 	}
 	return s, err
+}
+
+// A signal may come before a listener's goroutine has begun to serve.
+func TestServerStopsBeforeItServes(t *testing.T) {
+	for range 20 {
+		s, err := startServer(t.Context(), testConfig(t.TempDir()), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func post(t *testing.T, url, contentType, body string) {
