@@ -78,6 +78,7 @@ type Trace struct {
 type Clock struct {
 	OffsetMs      float64 `json:"offset_ms" doc:"Server clock minus frontend clock"`
 	UncertaintyMs float64 `json:"uncertainty_ms,omitempty" doc:"Half the round trip of the measurement"`
+	Fitted        bool    `json:"fitted,omitempty" doc:"Moved within the uncertainty, so that the request was sent before its entry span began"`
 	Source        string  `json:"source" enum:"server_timing,beacon" doc:"server_timing: measured by the agent; beacon: from the beacon's time of arrival"`
 }
 

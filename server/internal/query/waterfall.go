@@ -11,7 +11,7 @@ import (
 
 // node is a row of a waterfall before it has its place.
 type node struct {
-	request  *model.LinkedRequest // exactly one of request and span is set
+	request  *request // exactly one of request and span is set
 	span     *model.Span
 	start    time.Time
 	entry    *model.Span // of a request: the span that answered it
@@ -19,6 +19,12 @@ type node struct {
 	children []*node
 	child    bool // has a parent among the nodes
 	placed   bool
+}
+
+// request is a request event on its way into a waterfall.
+type request struct {
+	model.LinkedRequest
+	clock *Clock
 }
 
 // waterfall lays out requests and spans of one trace: each request as a root,
@@ -29,15 +35,15 @@ func waterfall(id tracecontext.TraceID, requests []model.LinkedRequest, spans []
 	if len(spans) > MaxTraceSpans {
 		spans, t.Truncated = spans[:MaxTraceSpans], true
 	}
-	nodes := grow(id, requests, spans)
+	fitted := fitAll(requests, spans)
+	nodes := grow(id, fitted, spans)
 	if len(nodes) == 0 {
 		return t
 	}
 	first := slices.MinFunc(nodes, byStart)
 	t.StartTime = first.start.UTC()
-	differs := func(r model.LinkedRequest) bool { return r.Clock != requests[0].Clock }
-	if len(requests) > 0 && !slices.ContainsFunc(requests, differs) {
-		t.Clock = newClock(requests[0].Clock)
+	if len(fitted) > 0 && !slices.ContainsFunc(fitted, func(r request) bool { return *r.clock != *fitted[0].clock }) {
+		t.Clock = fitted[0].clock
 	}
 
 	var end time.Duration
@@ -64,7 +70,7 @@ func waterfall(id tracecontext.TraceID, requests []model.LinkedRequest, spans []
 }
 
 // grow makes a node of every request and span and ties them together.
-func grow(id tracecontext.TraceID, requests []model.LinkedRequest, spans []model.Span) []*node {
+func grow(id tracecontext.TraceID, requests []request, spans []model.Span) []*node {
 	nodes := make([]*node, 0, len(requests)+len(spans))
 	byID := make(map[tracecontext.SpanID]*node, len(spans))
 	for i := range spans {
@@ -185,8 +191,8 @@ func (n *node) row(origin time.Time, depth int, parent string) Row {
 		row.Type = "request"
 		row.Name = r.Method + " " + r.URL
 		row.Error = string(r.Error)
-		row.Clock = newClock(r.Clock)
-		row.Phases = phases(r, n.entry, origin)
+		row.Clock = r.clock
+		row.Phases = phases(&r.LinkedRequest, n.entry, origin)
 		return row
 	}
 	s := n.span
@@ -209,8 +215,35 @@ func (n *node) row(origin time.Time, depth int, parent string) Row {
 // statusError is OTLP's status code for a span that failed.
 const statusError = 2
 
-func newClock(c model.Clock) *Clock {
-	return &Clock{OffsetMs: milliseconds(c.Offset), UncertaintyMs: milliseconds(c.Uncertainty), Source: string(c.Source)}
+// fitAll fits each request to its entry span, where that is among the spans.
+func fitAll(requests []model.LinkedRequest, spans []model.Span) []request {
+	byID := make(map[tracecontext.SpanID]*model.Span, len(spans))
+	for i := range spans {
+		byID[spans[i].SpanID] = &spans[i]
+	}
+	fitted := make([]request, len(requests))
+	for i, r := range requests {
+		by := fit(&r, byID[r.Link.Joined.SpanID])
+		c := &Clock{OffsetMs: milliseconds(r.Clock.Offset + by), UncertaintyMs: milliseconds(r.Clock.Uncertainty), Source: string(r.Clock.Source), Fitted: by != 0}
+		r.Start = r.Start.Add(by)
+		fitted[i] = request{r, c}
+	}
+	return fitted
+}
+
+// fit returns by how much to move a request so that its entry span began after the
+// request was sent and before its answer came. What order they had is certain, the
+// clock's offset is not: but more than its uncertainty explains, nothing is moved.
+func fit(r *model.LinkedRequest, entry *model.Span) time.Duration {
+	if entry == nil || r.Clock.Source != model.ClockServerTiming || r.Timing.RequestStart == 0 || r.Timing.ResponseStart < r.Timing.RequestStart {
+		return 0
+	}
+	began := entry.Start.Sub(r.Start)
+	by := min(0, began-r.Timing.RequestStart) + max(0, began-r.Timing.ResponseStart)
+	if by.Abs() > r.Clock.Uncertainty {
+		return 0
+	}
+	return by
 }
 
 func spanKindText(k model.SpanKind) string {

@@ -27,7 +27,7 @@ func span(n, parent byte) model.Span {
 	}
 }
 
-func request(n byte, sent, joined byte) model.LinkedRequest {
+func requestOf(n byte, sent, joined byte) model.LinkedRequest {
 	r := model.LinkedRequest{RequestEvent: model.RequestEvent{
 		ID: model.EventID{7: n}, Method: "GET", URL: "https://shop.example/", Start: noon, Duration: 100 * time.Millisecond,
 		Clock: model.Clock{Offset: -1500 * time.Microsecond, Uncertainty: time.Millisecond, Source: model.ClockServerTiming},
@@ -61,22 +61,22 @@ func TestWaterfall(t *testing.T) {
 	}{
 		"nothing": {want: []string{}},
 		"the request is the root, spans below in order of their start": {
-			requests: []model.LinkedRequest{request(1, 90, 10)},
+			requests: []model.LinkedRequest{requestOf(1, 90, 10)},
 			spans:    []model.Span{span(30, 10), span(10, 90), span(20, 10), span(21, 20)},
 			want:     []string{"0 " + page, "1 span 10 entry", "2 span 20", "3 span 21", "2 span 30"},
 		},
 		"no verdict yet: the parent that the request sent ties them": {
-			requests: []model.LinkedRequest{{RequestEvent: request(1, 90, 0).RequestEvent}},
+			requests: []model.LinkedRequest{{RequestEvent: requestOf(1, 90, 0).RequestEvent}},
 			spans:    []model.Span{span(10, 90)},
 			want:     []string{"0 " + page, "1 span 10"},
 		},
 		"linked by Server-Timing: the entry span is a root of its own trace": {
-			requests: []model.LinkedRequest{request(1, 0, 10)},
+			requests: []model.LinkedRequest{requestOf(1, 0, 10)},
 			spans:    []model.Span{span(10, 0), span(20, 10)},
 			want:     []string{"0 " + page, "1 span 10 entry", "2 span 20"},
 		},
 		"entry span not named: all that has no parent hangs below the request": {
-			requests: []model.LinkedRequest{request(1, 0, 0)},
+			requests: []model.LinkedRequest{requestOf(1, 0, 0)},
 			spans:    []model.Span{span(10, 0), span(20, 77)},
 			want:     []string{"0 " + page, "1 span 10", "1 span 20"},
 		},
@@ -89,17 +89,17 @@ func TestWaterfall(t *testing.T) {
 			want:  []string{"0 span 10", "0 span 20", "1 span 21"},
 		},
 		"through an intermediary: its spans stand between request and entry span": {
-			requests: []model.LinkedRequest{request(1, 90, 20)},
+			requests: []model.LinkedRequest{requestOf(1, 90, 20)},
 			spans:    []model.Span{span(10, 90), span(20, 10), span(21, 20)},
 			want:     []string{"0 " + page, "1 span 10", "2 span 20 entry", "3 span 21"},
 		},
 		"an entry span in a circle of parents": {
-			requests: []model.LinkedRequest{request(1, 90, 20)},
+			requests: []model.LinkedRequest{requestOf(1, 90, 20)},
 			spans:    []model.Span{span(10, 20), span(20, 10)},
 			want:     []string{"0 " + page, "1 span 20 entry", "2 span 10"},
 		},
 		"two requests share a trace": {
-			requests: []model.LinkedRequest{request(1, 90, 10), request(2, 91, 20)},
+			requests: []model.LinkedRequest{requestOf(1, 90, 10), requestOf(2, 91, 20)},
 			spans:    []model.Span{span(10, 90), span(20, 91)},
 			want:     []string{"0 " + page, "1 span 10 entry", "0 " + page, "1 span 20 entry"},
 		},
@@ -115,7 +115,7 @@ func TestWaterfall(t *testing.T) {
 func TestWaterfallTimesCountFromItsFirstRow(t *testing.T) {
 	early := span(10, 90)
 	early.Start = noon.Add(-5 * time.Millisecond)
-	got := waterfall(traceID, []model.LinkedRequest{request(1, 90, 10)}, []model.Span{early})
+	got := waterfall(traceID, []model.LinkedRequest{requestOf(1, 90, 10)}, []model.Span{early})
 	if !got.StartTime.Equal(early.Start) || got.DurationMs != 105 {
 		t.Errorf("start %v, duration %v ms; want %v, 105 ms", got.StartTime, got.DurationMs, early.Start)
 	}
@@ -127,9 +127,35 @@ func TestWaterfallTimesCountFromItsFirstRow(t *testing.T) {
 	}
 }
 
+func TestWaterfallFitsARequestToItsEntrySpan(t *testing.T) {
+	for name, c := range map[string]struct {
+		start   time.Duration // of the entry span, after the request's
+		source  model.ClockSource
+		want    float64 // offset_ms
+		request float64 // its start_ms
+	}{
+		"within the request":               {15 * time.Millisecond, model.ClockServerTiming, -1.5, 0},
+		"before it was sent":               {9 * time.Millisecond, model.ClockServerTiming, -2.5, 0},
+		"before it was sent, beyond doubt": {5 * time.Millisecond, model.ClockServerTiming, -1.5, 0},
+		"after the answer":                 {20_500 * time.Microsecond, model.ClockServerTiming, -1, 0},
+		"by a clock that was not measured": {9 * time.Millisecond, model.ClockBeacon, -1.5, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, entry := requestOf(1, 90, 10), span(10, 90)
+			r.Timing = model.ResourceTiming{RequestStart: 10 * time.Millisecond, ResponseStart: 20 * time.Millisecond, ResponseEnd: 30 * time.Millisecond}
+			r.Clock.Source = c.source
+			entry.Start = noon.Add(c.start)
+			got := waterfall(traceID, []model.LinkedRequest{r}, []model.Span{entry})
+			if got.Clock.OffsetMs != c.want || got.Clock.Fitted != (c.want != -1.5) || got.Rows[0].StartMs != c.request {
+				t.Errorf("clock %+v, the request starts at %v ms; want an offset of %v", got.Clock, got.Rows[0].StartMs, c.want)
+			}
+		})
+	}
+}
+
 // Two pages of one trace may have clocks that are hours apart.
 func TestWaterfallTellsEachClock(t *testing.T) {
-	one, other := request(1, 90, 10), request(2, 91, 20)
+	one, other := requestOf(1, 90, 10), requestOf(2, 91, 20)
 	other.Clock.Offset = time.Hour
 	got := waterfall(traceID, []model.LinkedRequest{one, other}, []model.Span{span(10, 90), span(20, 91)})
 	if got.Clock != nil {

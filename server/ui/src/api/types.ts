@@ -69,6 +69,8 @@ export interface Clock {
   /** Server clock minus frontend clock. */
   offset_ms: number;
   uncertainty_ms?: number;
+  /** Moved within the uncertainty, so that the request was sent before its entry span began. */
+  fitted?: boolean;
   source: 'server_timing' | 'beacon';
 }
 

@@ -14,7 +14,8 @@ export function ClockNote({ clock }: { clock: Clock | undefined }) {
   return (
     <p class="wf-note" title={`Server clock minus browser clock: ${formatExact(offset)}`}>
       Clock: the browser’s times are shifted by <strong>{by}</strong> onto the server’s clock,{' '}
-      {sources[clock.source] ?? clock.source}.
+      {sources[clock.source] ?? clock.source}
+      {clock.fitted && ', and within that fitted to the entry span'}.
     </p>
   );
 }
