@@ -11,7 +11,8 @@ import (
 
 // node is a row of a waterfall before it has its place.
 type node struct {
-	request  *request // exactly one of request and span is set
+	request  *model.LinkedRequest // exactly one of request and span is set
+	clock    *Clock               // of a request: what its times were corrected by
 	span     *model.Span
 	start    time.Time
 	entry    *model.Span // of a request: the span that answered it
@@ -19,12 +20,6 @@ type node struct {
 	children []*node
 	child    bool // has a parent among the nodes
 	placed   bool
-}
-
-// request is a request event on its way into a waterfall.
-type request struct {
-	model.LinkedRequest
-	clock *Clock
 }
 
 // waterfall lays out requests and spans of one trace: each request as a root,
@@ -35,16 +30,13 @@ func waterfall(id tracecontext.TraceID, requests []model.LinkedRequest, spans []
 	if len(spans) > MaxTraceSpans {
 		spans, t.Truncated = spans[:MaxTraceSpans], true
 	}
-	fitted := fitAll(requests, spans)
-	nodes := grow(id, fitted, spans)
+	nodes := grow(id, requests, spans)
 	if len(nodes) == 0 {
 		return t
 	}
 	first := slices.MinFunc(nodes, byStart)
 	t.StartTime = first.start.UTC()
-	if len(fitted) > 0 && !slices.ContainsFunc(fitted, func(r request) bool { return *r.clock != *fitted[0].clock }) {
-		t.Clock = fitted[0].clock
-	}
+	t.Clock = commonClock(nodes)
 
 	var end time.Duration
 	t.Rows = make([]Row, 0, len(nodes))
@@ -70,7 +62,7 @@ func waterfall(id tracecontext.TraceID, requests []model.LinkedRequest, spans []
 }
 
 // grow makes a node of every request and span and ties them together.
-func grow(id tracecontext.TraceID, requests []request, spans []model.Span) []*node {
+func grow(id tracecontext.TraceID, requests []model.LinkedRequest, spans []model.Span) []*node {
 	nodes := make([]*node, 0, len(requests)+len(spans))
 	byID := make(map[tracecontext.SpanID]*node, len(spans))
 	for i := range spans {
@@ -86,19 +78,23 @@ func grow(id tracecontext.TraceID, requests []request, spans []model.Span) []*no
 			parent.children = append(parent.children, child)
 		}
 	}
-	for i := range requests {
-		r := &requests[i]
-		n := &node{request: r, start: r.Start}
+	for _, r := range requests { // each a copy, which may be moved
+		n := &node{request: &r}
 		nodes = append(nodes, n)
 		if r.Sent.TraceID == id && !r.Sent.SpanID.IsZero() {
 			bySent[r.Sent.SpanID] = n
 		}
+		var moved time.Duration
 		if entry := byID[r.Link.Joined.SpanID]; entry != nil {
 			n.entry, entry.answers = entry.span, true
 			adopt(n, topmost(byID, entry)) // an intermediary's spans stand between the two
+			moved = fit(&r, entry.span)
 		} else if r.Link.Joined.TraceID == id && anyOf == nil {
 			anyOf = n
 		}
+		n.clock = newClock(r.Clock, moved)
+		r.Start = r.Start.Add(moved)
+		n.start = r.Start
 	}
 	slices.SortStableFunc(nodes, byStart)
 	for _, n := range nodes {
@@ -191,8 +187,8 @@ func (n *node) row(origin time.Time, depth int, parent string) Row {
 		row.Type = "request"
 		row.Name = r.Method + " " + r.URL
 		row.Error = string(r.Error)
-		row.Clock = r.clock
-		row.Phases = phases(&r.LinkedRequest, n.entry, origin)
+		row.Clock = n.clock
+		row.Phases = phases(r, n.entry, origin)
 		return row
 	}
 	s := n.span
@@ -215,27 +211,34 @@ func (n *node) row(origin time.Time, depth int, parent string) Row {
 // statusError is OTLP's status code for a span that failed.
 const statusError = 2
 
-// fitAll fits each request to its entry span, where that is among the spans.
-func fitAll(requests []model.LinkedRequest, spans []model.Span) []request {
-	byID := make(map[tracecontext.SpanID]*model.Span, len(spans))
-	for i := range spans {
-		byID[spans[i].SpanID] = &spans[i]
+// commonClock returns the correction that all requests have; nil where they differ,
+// and where there is none.
+func commonClock(nodes []*node) *Clock {
+	var common *Clock
+	for _, n := range nodes {
+		switch {
+		case n.clock == nil:
+		case common == nil:
+			common = n.clock
+		case *common != *n.clock:
+			return nil
+		}
 	}
-	fitted := make([]request, len(requests))
-	for i, r := range requests {
-		by := fit(&r, byID[r.Link.Joined.SpanID])
-		c := &Clock{OffsetMs: milliseconds(r.Clock.Offset + by), UncertaintyMs: milliseconds(r.Clock.Uncertainty), Source: string(r.Clock.Source), Fitted: by != 0}
-		r.Start = r.Start.Add(by)
-		fitted[i] = request{r, c}
+	return common
+}
+
+// newClock tells a request's correction, and by how much fit moved it.
+func newClock(c model.Clock, by time.Duration) *Clock {
+	return &Clock{
+		OffsetMs: milliseconds(c.Offset + by), UncertaintyMs: milliseconds(c.Uncertainty), Source: string(c.Source), Fitted: by != 0,
 	}
-	return fitted
 }
 
 // fit returns by how much to move a request so that its entry span began after the
 // request was sent and before its answer came. What order they had is certain, the
 // clock's offset is not: but more than its uncertainty explains, nothing is moved.
 func fit(r *model.LinkedRequest, entry *model.Span) time.Duration {
-	if entry == nil || r.Clock.Source != model.ClockServerTiming || r.Timing.RequestStart == 0 || r.Timing.ResponseStart < r.Timing.RequestStart {
+	if r.Clock.Source != model.ClockServerTiming || r.Timing.RequestStart == 0 || r.Timing.ResponseStart < r.Timing.RequestStart {
 		return 0
 	}
 	began := entry.Start.Sub(r.Start)
