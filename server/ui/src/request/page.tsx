@@ -4,8 +4,7 @@ import { Link, useLocation } from 'wouter-preact';
 import { requestQuery } from '../api/queries.ts';
 import type { RequestDetail } from '../api/types.ts';
 import { CopyButton } from '../components/copy.tsx';
-import { BackIcon } from '../components/icons.tsx';
-import { ErrorNotice, Skeleton, Slow } from '../components/notice.tsx';
+import { DetailPage } from '../components/detailpage.tsx';
 import { useShortcuts } from '../components/shortcuts.ts';
 import { ClockTime } from '../components/time.tsx';
 import { VerdictBadge } from '../components/verdict.tsx';
@@ -34,21 +33,9 @@ export function RequestPage({ id }: { id: string }) {
     document.title = `${url ? splitUrl(url).path : 'Request'} · Throughline`;
   }, [url]);
   return (
-    <div class="page request">
-      <Link href={listLocation()} class="back">
-        <BackIcon /> Requests
-      </Link>
-      {query.isPending && (
-        <>
-          <Slow>Still loading. Large traces take a while.</Slow>
-          <Skeleton rows={10} />
-        </>
-      )}
-      {query.isError && (
-        <ErrorNotice error={query.error} retry={() => void query.refetch()} what="The request" page />
-      )}
-      {query.data && <Detail detail={query.data} />}
-    </div>
+    <DetailPage query={query} what="The request">
+      {(data) => <Detail detail={data} />}
+    </DetailPage>
   );
 }
 

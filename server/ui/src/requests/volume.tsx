@@ -27,8 +27,8 @@ export function VolumeChart(props: {
     () => volume(requests, timeSpan(filters, now), now, more, bucketCount),
     [requests, filters, now, more],
   );
-  const latest = useRef({ data, now, change: props.change });
-  latest.current = { data, now, change: props.change };
+  const latest = useRef({ data, change: props.change });
+  latest.current = { data, change: props.change };
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
@@ -95,7 +95,7 @@ function columns({ buckets }: Volume): uPlot.AlignedData {
 
 function options(
   element: HTMLElement,
-  latest: { current: { data: Volume; now: number; change: Change } },
+  latest: { current: { data: Volume; change: Change } },
   point: (bucket: number | null) => void,
 ): uPlot.Options {
   const shown = () => latest.current.data;

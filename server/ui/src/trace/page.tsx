@@ -4,8 +4,7 @@ import { Link, useLocation } from 'wouter-preact';
 import { traceQuery } from '../api/queries.ts';
 import type { Trace } from '../api/types.ts';
 import { Copyable } from '../components/copy.tsx';
-import { BackIcon } from '../components/icons.tsx';
-import { ErrorNotice, Skeleton, Slow } from '../components/notice.tsx';
+import { DetailPage } from '../components/detailpage.tsx';
 import { useShortcuts } from '../components/shortcuts.ts';
 import { ClockTime } from '../components/time.tsx';
 import { cameFromWithin, listLocation } from '../listlocation.ts';
@@ -29,21 +28,9 @@ export function TracePage({ id }: { id: string }) {
     document.title = `Trace ${id.slice(0, 8)} · Throughline`;
   }, [id]);
   return (
-    <div class="page request">
-      <Link href={listLocation()} class="back">
-        <BackIcon /> Requests
-      </Link>
-      {query.isPending && (
-        <>
-          <Slow>Still loading. Large traces take a while.</Slow>
-          <Skeleton rows={10} />
-        </>
-      )}
-      {query.isError && (
-        <ErrorNotice error={query.error} retry={() => void query.refetch()} what="The trace" page />
-      )}
-      {query.data && <Detail id={id} trace={query.data} />}
-    </div>
+    <DetailPage query={query} what="The trace">
+      {(data) => <Detail id={id} trace={data} />}
+    </DetailPage>
   );
 }
 
