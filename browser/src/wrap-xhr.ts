@@ -90,8 +90,7 @@ export function wrapXhr(tracker: CallTracker, losses: Losses): () => void {
         const tracestate = call?._tracestate ?? state._tracestate;
         if (call?._traceparent) setRequestHeader.call(this, "traceparent", call._traceparent);
         if (tracestate !== null) setRequestHeader.call(this, "tracestate", tracestate);
-        if (!call) return;
-        if (watched.has(this)) return;
+        if (!call || watched.has(this)) return;
         watched.add(this);
         for (const type of ["load", "abort", "timeout", "error"]) {
           this.addEventListener(type, () => settle(states.get(this)?._call, this.status, type));
