@@ -151,8 +151,22 @@ type Frontend struct {
 	SessionID     string // empty where missing
 	PageID        string // one per page load, 16 hexadecimal digits
 	ViewID        string // one per view of the page, 16 hexadecimal digits
+	ActionID      string // the user's action that it belongs to, 16 hexadecimal digits; empty where none
 	AgentName     string
 	AgentVersion  string
+	Client        Client
+}
+
+// Client says what the user's device is, as far as the server can tell from the
+// beacon's sender (OpenTelemetry semantic conventions, user_agent, os, device, client, geo).
+// Each is empty where it is not known.
+type Client struct {
+	Browser        string // user_agent.name: Chrome, Firefox, Safari, ...
+	BrowserVersion string // user_agent.version: the major version
+	OS             string // os.name
+	Device         string // device.type: desktop, mobile, tablet, bot
+	Country        string // geo.country.iso_code, upper case
+	Address        string // client.address, masked to /24 (IPv4) or /48 (IPv6)
 }
 
 // Clock is the correction that was applied to an event's times: server time =
@@ -191,6 +205,7 @@ type RequestEvent struct {
 
 	URL        string // url.full
 	Host       string // host of URL, lower case, with the port where it is not the scheme's default
+	URLPattern string // path of URL with what varies replaced, such as /cart/{id}; empty where not known
 	Method     string
 	StatusCode int // 0: none or not readable
 	Error      ErrorReason
@@ -207,7 +222,7 @@ type RequestEvent struct {
 	DecodedBodySize int64
 	Timing          ResourceTiming
 
-	Attributes map[string]any // fields that have no place above, as sent
+	Attributes Attributes // fields that have no place above, as sent
 }
 
 // TraceContext returns the ids that stand for the request: those it carried,
@@ -229,10 +244,11 @@ type NavigationEvent struct {
 	Clock    Clock
 	Received time.Time
 
-	URL      string
-	Referrer string
-	Title    string
-	Type     string // navigate, reload, back_forward, prerender
+	URL        string
+	URLPattern string // as of RequestEvent
+	Referrer   string
+	Title      string
+	Type       string // navigate, reload, back_forward, prerender; of a view within the page: soft, bfcache
 
 	// Offsets from Start; zero where not reached.
 	ActivationStart            time.Duration
@@ -243,7 +259,7 @@ type NavigationEvent struct {
 	LoadEventStart             time.Duration
 	LoadEventEnd               time.Duration
 
-	Attributes map[string]any
+	Attributes Attributes
 }
 
 // WebVital is one measurement of a Core Web Vital or a related metric.
@@ -258,4 +274,39 @@ type WebVital struct {
 	Name   string  // LCP, INP, CLS, FCP, TTFB
 	Value  float64 // milliseconds; a score for CLS
 	Rating string  // good, needs-improvement, poor
+}
+
+// ErrorEvent is something that went wrong in the page or app.
+type ErrorEvent struct {
+	ID EventID
+	Frontend
+	Time     time.Time
+	Clock    Clock
+	Received time.Time
+
+	URL         string  // of the page
+	Source      string  // exception, unhandled_rejection, resource, csp, reported
+	Type        string  // exception.type: TypeError, ...
+	Message     string  // exception.message
+	Stack       string  // exception.stacktrace
+	Handled     bool    // the application caught it and reported it itself
+	RequestID   EventID // the request event that failed; zero where none
+	Fingerprint [8]byte // equal for errors of one cause
+	Attributes  Attributes
+}
+
+// ActionEvent is something that the user did: a click, a key, a tap, or what the
+// application reports as one.
+type ActionEvent struct {
+	ID EventID // the ActionID of what belongs to it
+	Frontend
+	Start    time.Time
+	Duration time.Duration // until what it caused had settled
+	Clock    Clock
+	Received time.Time
+
+	URL        string // of the page
+	Kind       string // click, tap, key, scroll, custom, ...
+	Name       string // what was acted upon, such as a button's text
+	Attributes Attributes
 }

@@ -65,8 +65,20 @@ type Verdict struct {
 // Link is a verdict as stored.
 type Link struct {
 	RequestID EventID
+	// Row is Evidence.Row of the request; zero where the engine gave none.
+	Row uint64
 	Verdict
 	JudgedAt time.Time
+	Entry    EntryFacts // of the joined entry span; zero where it is not known
+}
+
+// EntryFacts is what a link keeps of its entry span, so that questions about many
+// requests need no look at spans.
+type EntryFacts struct {
+	Service  string
+	Route    string
+	Start    time.Time // zero where the entry span is not stored
+	Duration time.Duration
 }
 
 // LinkedRequest is a request event with its verdict. A request that was never
@@ -83,7 +95,11 @@ type SpanFacts struct {
 	Kind         SpanKind
 	Flags        uint32
 	Start        time.Time
+	Duration     time.Duration
 	Service      string
+	Route        string
+	Entry        bool   // as of Span
+	Via          string // as of Span
 	DtrState     DtrState
 	Dtr          Dtr
 }
@@ -91,6 +107,8 @@ type SpanFacts struct {
 // Evidence is everything that bears on one request's verdict.
 type Evidence struct {
 	Request RequestEvent
+	// Row names the request within the engine, for Link.Row; it means nothing elsewhere.
+	Row uint64
 	// Spans of the trace that the request carried or, where it carried none, of the
 	// trace that Server-Timing named.
 	Trace []SpanFacts
@@ -100,6 +118,23 @@ type Evidence struct {
 	ByDtr []SpanFacts
 	// HostSeen reports whether any span was ever seen from the request's host.
 	HostSeen bool
+	// HostServices are the services that spans of the request's host named, in order; at
+	// most MaxHostServices.
+	HostServices []string
+	// SameAnswer tells of the first request of another session that was answered with the same
+	// Server-Timing trace id or response id, which each answer has of its own; nil where there is none.
+	SameAnswer *SameAnswer
 	// JudgedAt is when the verdict that is stored was given; zero where there is none.
 	JudgedAt time.Time
+}
+
+// MaxHostServices bounds Evidence.HostServices.
+const MaxHostServices = 16
+
+// SameAnswer is a request of another session whose answer bore the same ids.
+type SameAnswer struct {
+	RequestID EventID
+	SessionID string
+	Start     time.Time
+	Sessions  int // how many other sessions, counted to at most 100
 }

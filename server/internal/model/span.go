@@ -48,9 +48,9 @@ type Dtr struct {
 
 // SpanEvent is something that happened at one moment of a span.
 type SpanEvent struct {
-	Name       string         `json:"name"`
-	Time       time.Time      `json:"time"`
-	Attributes map[string]any `json:"attributes,omitempty"`
+	Name       string     `json:"name"`
+	Time       time.Time  `json:"time"`
+	Attributes Attributes `json:"attributes,omitempty"`
 }
 
 // Span is one OTLP span of a backend.
@@ -79,7 +79,19 @@ type Span struct {
 	// server.port, or their older names.
 	Host string
 
-	Attributes map[string]any // string, bool, int64, float64, []any, map[string]any
-	Resource   map[string]any
+	// Entry reports that the span is one with which a service took a request in: of kind
+	// SERVER or CONSUMER, or with a parent that is remote or in another process.
+	Entry bool
+	// Route is the pattern of what was asked for, where the span names it: http.route, the
+	// RPC method, the messaging destination.
+	Route string
+	// HTTPStatus is the status code of an HTTP span; 0 where there is none.
+	HTTPStatus int
+	// Via names the intermediaries that the span's HTTP headers tell of (Via, Server,
+	// X-Forwarded-*), nearest first, separated by ", "; empty where none are recorded.
+	Via string
+
+	Attributes Attributes
+	Resource   Attributes
 	Events     []SpanEvent
 }

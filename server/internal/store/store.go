@@ -15,69 +15,145 @@ import (
 // ErrNotFound reports that nothing is stored under the id that was asked for.
 var ErrNotFound = errors.New("store: not found")
 
+// Position is a place in the journal that feeds the store; zero is before all of it.
+type Position uint64
+
 // Batch is a group of values that become visible together. The writer reads it
 // and keeps no reference after it returns.
 type Batch struct {
 	Requests    []model.RequestEvent
 	Navigations []model.NavigationEvent
 	WebVitals   []model.WebVital
+	Errors      []model.ErrorEvent
+	Actions     []model.ActionEvent
 	Spans       []model.Span
+
+	// Position is the place in the journal of the last of these values. It is committed
+	// with them, and a batch whose Position is not after the committed one is left out
+	// whole: it was stored before. Zero: not from a journal.
+	Position Position
 }
 
 // Len returns the number of values in the batch.
 func (b *Batch) Len() int {
-	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Spans)
+	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Errors) + len(b.Actions) + len(b.Spans)
 }
 
 // Writer takes values in.
 //
 // Write returns nil only when the whole batch is durable and visible to every
 // later read; on an error nothing of it is stored. Writing a value again (same
-// event id; same trace and span id) is no error and changes nothing, so a
-// sender may repeat a batch. An empty batch is no error. Calls may come from
+// kind and event id; same trace and span id) is no error and changes nothing, so a
+// sender may repeat a batch. An empty batch is no error, and moves the position. Calls may come from
 // many goroutines; the engine may commit several together. When ctx ends first,
 // Write returns its error, and the batch may or may not have been stored.
 type Writer interface {
 	Write(ctx context.Context, b Batch) error
+	// Position returns the committed position; zero in a new store.
+	Position(ctx context.Context) (Position, error)
 }
 
-// RequestFilter selects request events; zero fields select everything.
-type RequestFilter struct {
-	From, To      time.Time // Start in [From, To)
-	ApplicationID string
-	SessionID     string
-	Status        model.LinkStatus // requests never judged count as pending
-	Reason        model.LinkReason
-	URLPart       string // substring of the URL, without case, no wildcards
-	Method        string // upper case
-	Kind          model.RequestKind
-	TraceID       tracecontext.TraceID // carried, answered or joined
-
-	Before *Position // only requests after this one in the order of the listing
-	Limit  int       // at most so many; must be 1 to MaxLimit, else an error
-}
-
-// MaxLimit bounds RequestFilter.Limit.
+// MaxLimit bounds every limit of a listing.
 const MaxLimit = 1000
 
-// Position is a request's place in a listing.
-type Position struct {
+// Place is an event's place in a listing that is ordered by start, newest first, equal
+// starts by descending id.
+type Place struct {
 	Start time.Time
 	ID    model.EventID
+}
+
+// Page bounds a listing.
+type Page struct {
+	Before *Place // only what comes after this place in the order of the listing; nil: from its top
+	Limit  int    // at most so many; must be 1 to MaxLimit, else an error
 }
 
 // Reader answers questions. The link of a request that was never judged has its id and
 // the status pending. Results belong to the caller. A read sees every
 // write that had returned before it began. Nothing found is an empty result,
-// except where ErrNotFound is named.
+// except where ErrNotFound is named. A Filter that is not well-formed (see Filter.Check) is an error.
 type Reader interface {
-	// Requests lists request events with their verdicts, newest Start first, equal
-	// starts by descending id.
-	Requests(ctx context.Context, f RequestFilter) ([]model.LinkedRequest, error)
+	// Requests lists request events with their verdicts.
+	Requests(ctx context.Context, f Filter, p Page) ([]model.LinkedRequest, error)
 	// Request returns one request event; ErrNotFound where there is none.
 	Request(ctx context.Context, id model.EventID) (model.LinkedRequest, error)
+	// Tail lists requests in the order of writing, from after the place that the call
+	// before returned; zero is the beginning, the end is what Tail returns for limit 0.
+	Tail(ctx context.Context, after uint64, f Filter, limit int) ([]model.LinkedRequest, uint64, error)
 	// Trace returns the spans of a trace by ascending Start, then id; at most limit.
 	Trace(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.Span, error)
+	// TraceRequests returns the requests that carried a trace, were answered with it or are
+	// joined to it, newest first; at most limit.
+	TraceRequests(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.LinkedRequest, error)
+	// Traces lists traces by their first entry span that the query selects, newest first, with
+	// what is known of each.
+	Traces(ctx context.Context, q TraceQuery) ([]TraceSummary, error)
+	// Evidence returns what bears on a request's verdict; ErrNotFound where there is no such request.
+	Evidence(ctx context.Context, id model.EventID, maxSpans int) (model.Evidence, error)
+
+	// Facets counts the requests that a filter selects by the values of fields: of each field
+	// the limit most frequent values, equal counts by value.
+	Facets(ctx context.Context, f Filter, fields []Field, limit int) ([]Facet, error)
+	// Coverage counts requests by time, by the value of a field and by verdict.
+	Coverage(ctx context.Context, q CoverageQuery) ([]CoverageCount, error)
+	// Endpoints sums requests up by host, method and endpoint, the most frequent first, equal
+	// counts by host, method, endpoint; at most limit.
+	Endpoints(ctx context.Context, f Filter, limit int) ([]Endpoint, error)
+	// ServiceMap counts who called whom.
+	ServiceMap(ctx context.Context, q ServiceMapQuery) (ServiceMap, error)
+	// Services lists the services that sent spans, by name, and the hosts that they answered for; at most limit.
+	Services(ctx context.Context, limit int) ([]Service, error)
+
+	// Sessions lists sessions that have a request which the filter selects, by the start of the
+	// last such request, newest first, equal ones by descending id; at most limit. Their counts are of what is selected.
+	Sessions(ctx context.Context, f Filter, limit int) ([]Session, error)
+	// Events returns everything that a session or a page holds, each kind by ascending time, then id,
+	// at most limit of each kind.
+	Events(ctx context.Context, k EventsKey, limit int) (Events, error)
+	// PageLoads lists navigations. Of a filter's terms those on fields that navigations have count (see
+	// Field.OfNavigation); another is an error.
+	PageLoads(ctx context.Context, f Filter, p Page) ([]model.NavigationEvent, error)
+	// ErrorGroups sums errors up by fingerprint, the most frequent first, equal counts by fingerprint; at most
+	// limit. Terms as of PageLoads, with Field.OfError.
+	ErrorGroups(ctx context.Context, f Filter, limit int) ([]ErrorGroup, error)
+	// Errors lists the errors of one fingerprint.
+	Errors(ctx context.Context, fingerprint [8]byte, p Page) ([]model.ErrorEvent, error)
+
+	// Annotations lists annotations whose time lies in [from, to), by ascending time, then id; at most limit.
+	Annotations(ctx context.Context, from, to time.Time, limit int) ([]Annotation, error)
+}
+
+// Annotator keeps what people note on the time line. Both are durable when they return.
+type Annotator interface {
+	// PutAnnotation stores an annotation; an id that is stored already is replaced.
+	PutAnnotation(ctx context.Context, a Annotation) error
+	// DeleteAnnotation removes one; ErrNotFound where there is none.
+	DeleteAnnotation(ctx context.Context, id model.EventID) error
+}
+
+// Janitor lets old data go.
+type Janitor interface {
+	// Expire removes what is older: events and spans of a kind whose start lies before
+	// the time given for the kind. Engines may keep some of it for a while where its removal would be
+	// dear, at most an hour's worth. A request goes with its verdict.
+	Expire(ctx context.Context, before Retention) error
+	// Usage returns how much is stored.
+	Usage(ctx context.Context) (Usage, error)
+}
+
+// Retention holds the time before which data of each kind may go; zero: never.
+type Retention struct {
+	Requests    time.Time
+	Navigations time.Time // web vitals and actions too
+	Errors      time.Time
+	Spans       time.Time
+}
+
+// Usage is how much an engine holds.
+type Usage struct {
+	Requests, Navigations, WebVitals, Errors, Actions, Spans int64
+	Bytes                                                    int64 // on disk
 }
 
 // Watermark is how far the link pass has come: everything written up to it has
@@ -101,8 +177,10 @@ type Linker interface {
 	// the first time, where the reason is backend_not_instrumented); and those not final
 	// whose verdict is due at now. A request appears once in a portion. limit, at least 1,
 	// bounds the requests of one portion (some engines exceed it by what one write holds);
-	// maxSpans bounds the spans of one trace, and those of other traces that a dtr entry
-	// joins to one request: the first by Start, then id, in that order. Requests of one trace
+	// at least a quarter of a full portion is of those that are due, where there are so many. maxSpans
+	// bounds the spans of one trace, and those of other traces that a dtr entry
+	// joins to one request: the first by Start, then id, in that order; beyond them stand the spans whose
+	// parent is the request's, and the one that Server-Timing named. Requests of one trace
 	// may share its slice, which is only to be read.
 	Work(ctx context.Context, after Watermark, now time.Time, limit, maxSpans int) (Work, error)
 	// PutLinks stores verdicts and the watermark in one step; of several links for a

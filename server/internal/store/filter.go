@@ -1,0 +1,195 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// Filter selects events: those that start in [From, To) and of which every term
+// holds. The zero value selects everything.
+type Filter struct {
+	From, To time.Time // zero: no bound
+	Terms    []Term
+}
+
+// Term is one condition on a field.
+type Term struct {
+	Field  Field
+	Op     Op
+	Values []string // one or more, at most MaxValues; Greater and Less take one number
+	Not    bool     // the condition must not hold
+}
+
+// The limits of a filter.
+const (
+	MaxTerms      = 32
+	MaxValues     = 32 // of a term
+	MaxValueBytes = 1024
+)
+
+// Op is how a field is held against a term's values.
+type Op int
+
+// The comparisons.
+const (
+	Equal    Op = iota // the field is one of the values
+	Contains           // the field contains one of the values, without case (Unicode simple folding of ASCII letters)
+	Greater            // of numbers: field > value
+	Less               // of numbers: field < value
+)
+
+// Field names what a term is about. Its text is the name in the API.
+type Field string
+
+// The fields of request events. An empty value of Equal selects events without one.
+const (
+	FieldApplication Field = "rum.application.id"
+	FieldInstance    Field = "rum.instance.id"
+	FieldSession     Field = "session.id"
+	FieldPage        Field = "page.instance_id"
+	FieldView        Field = "view.instance_id"
+	FieldAction      Field = "action.id"
+	FieldBrowser     Field = "user_agent.name"
+	FieldOS          Field = "os.name"
+	FieldDevice      Field = "device.type"
+	FieldCountry     Field = "geo.country.iso_code"
+	FieldAgent       Field = "agent.version"
+	FieldKind        Field = "request.kind"
+	FieldInitiator   Field = "performance.initiator_type"
+	FieldURL         Field = "url.full"
+	FieldHost        Field = "server.address"
+	FieldEndpoint    Field = "endpoint" // the entry span's route, else the URL's pattern
+	FieldMethod      Field = "http.request.method"
+	FieldStatusCode  Field = "http.response.status_code" // a number; 0: no answer, or not readable
+	FieldDuration    Field = "duration_ms"               // a number
+	FieldError       Field = "error.reason"
+	FieldContextHint Field = "request.trace_context_hint"
+	FieldTimingHint  Field = "request.server_timing_hint"
+	FieldDelivery    Field = "performance.delivery"
+	FieldProtocol    Field = "performance.next_hop_protocol"
+	FieldStatus      Field = "link.status"
+	FieldReason      Field = "link.reason"
+	FieldDetail      Field = "link.detail"
+	FieldService     Field = "service.name" // of the joined entry span
+	FieldTrace       Field = "trace.id"     // carried, answered or joined; Equal alone, one value
+
+	// Of errors only.
+	FieldErrorSource Field = "error.source"
+	FieldErrorType   Field = "exception.type"
+)
+
+// fieldTraits says where a field stands and how it compares.
+type fieldTraits struct {
+	navigation, err, request bool
+	number                   bool
+	facet                    bool // has few values, so that counting by them makes sense
+}
+
+// traits returns what is known of a field; ok is false for one that is none.
+func (f Field) traits() (t fieldTraits, ok bool) {
+	switch f {
+	case FieldApplication, FieldBrowser, FieldOS, FieldDevice, FieldCountry, FieldAgent:
+		return fieldTraits{navigation: true, err: true, request: true, facet: true}, true
+	case FieldInstance, FieldSession, FieldPage, FieldView, FieldAction, FieldURL:
+		return fieldTraits{navigation: true, err: true, request: true}, true
+	case FieldKind, FieldInitiator, FieldHost, FieldEndpoint, FieldMethod, FieldError, FieldContextHint, FieldTimingHint,
+		FieldDelivery, FieldProtocol, FieldStatus, FieldReason, FieldDetail, FieldService:
+		return fieldTraits{request: true, facet: true}, true
+	case FieldStatusCode:
+		return fieldTraits{request: true, facet: true, number: true}, true
+	case FieldDuration:
+		return fieldTraits{request: true, number: true, navigation: true}, true
+	case FieldTrace:
+		return fieldTraits{request: true}, true
+	case FieldErrorSource, FieldErrorType:
+		return fieldTraits{err: true}, true
+	default:
+		return fieldTraits{}, false
+	}
+}
+
+// Fields returns all fields, in the order of their names.
+func Fields() []Field {
+	all := []Field{
+		FieldApplication, FieldInstance, FieldSession, FieldPage, FieldView, FieldAction, FieldBrowser, FieldOS, FieldDevice,
+		FieldCountry, FieldAgent, FieldKind, FieldInitiator, FieldURL, FieldHost, FieldEndpoint, FieldMethod, FieldStatusCode,
+		FieldDuration, FieldError, FieldContextHint, FieldTimingHint, FieldDelivery, FieldProtocol, FieldStatus, FieldReason,
+		FieldDetail, FieldService, FieldTrace, FieldErrorSource, FieldErrorType,
+	}
+	slices.Sort(all)
+	return all
+}
+
+// OfRequest reports whether request events have the field.
+func (f Field) OfRequest() bool { t, _ := f.traits(); return t.request }
+
+// OfNavigation reports whether navigations have the field.
+func (f Field) OfNavigation() bool { t, _ := f.traits(); return t.navigation }
+
+// OfError reports whether errors have the field.
+func (f Field) OfError() bool { t, _ := f.traits(); return t.err }
+
+// IsNumber reports whether Greater and Less may be asked of the field.
+func (f Field) IsNumber() bool { t, _ := f.traits(); return t.number }
+
+// IsFacet reports whether requests may be counted by the field.
+func (f Field) IsFacet() bool { t, _ := f.traits(); return t.facet }
+
+// Check reports the first fault of a filter; has says which fields there are, such
+// as Field.OfRequest.
+func (f *Filter) Check(has func(Field) bool) error {
+	if len(f.Terms) > MaxTerms {
+		return fmt.Errorf("store: a filter of %d terms, and %d are the most", len(f.Terms), MaxTerms)
+	}
+	for i := range f.Terms {
+		if err := f.Terms[i].check(has); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Term) check(has func(Field) bool) error {
+	if !has(t.Field) {
+		return fmt.Errorf("store: there is no field %q here", t.Field)
+	}
+	if len(t.Values) == 0 || len(t.Values) > MaxValues {
+		return fmt.Errorf("store: %d values for %s, and 1 to %d are allowed", len(t.Values), t.Field, MaxValues)
+	}
+	for _, v := range t.Values {
+		if len(v) > MaxValueBytes {
+			return fmt.Errorf("store: a value for %s is longer than %d bytes", t.Field, MaxValueBytes)
+		}
+		if t.Field.IsNumber() {
+			if _, err := strconv.ParseFloat(v, 64); err != nil {
+				return fmt.Errorf("store: a value for %s is not a number", t.Field)
+			}
+		}
+	}
+	switch t.Op {
+	case Equal:
+		if t.Field != FieldTrace {
+			return nil
+		}
+		if _, err := tracecontext.ParseTraceID(t.Values[0]); err != nil || len(t.Values) > 1 {
+			return fmt.Errorf("store: %s is compared to one trace id", t.Field)
+		}
+		return nil
+	case Contains:
+		if t.Field.IsNumber() || t.Field == FieldTrace {
+			return fmt.Errorf("store: %s is not searched for a part", t.Field)
+		}
+		return nil
+	case Greater, Less:
+		if !t.Field.IsNumber() || len(t.Values) != 1 {
+			return fmt.Errorf("store: %s is not compared by size to one number", t.Field)
+		}
+		return nil
+	default:
+		return fmt.Errorf("store: there is no comparison %d", t.Op)
+	}
+}
