@@ -121,8 +121,9 @@ type Evidence struct {
 	// HostServices are the services that spans of the request's host named, in order; at
 	// most MaxHostServices.
 	HostServices []string
-	// SameAnswer tells of the first request of another session that was answered with the same
-	// Server-Timing trace id or response id, which each answer has of its own; nil where there is none.
+	// SameAnswer tells of requests of other sessions that were answered with the same Server-Timing trace id,
+	// or with the same response id for the same URL: each answer has both of its own. Nil where there is none,
+	// and where the request has no session. Response ids have 32 bits only, hence the URL.
 	SameAnswer *SameAnswer
 	// JudgedAt is when the verdict that is stored was given; zero where there is none.
 	JudgedAt time.Time
@@ -131,7 +132,7 @@ type Evidence struct {
 // MaxHostServices bounds Evidence.HostServices.
 const MaxHostServices = 16
 
-// SameAnswer is a request of another session whose answer bore the same ids.
+// SameAnswer is the first request, by Start, then id, of another session whose answer bore the same ids.
 type SameAnswer struct {
 	RequestID EventID
 	SessionID string

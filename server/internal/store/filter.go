@@ -36,8 +36,8 @@ type Op int
 
 // The comparisons.
 const (
-	Equal    Op = iota // the field is one of the values
-	Contains           // the field contains one of the values, without case (Unicode simple folding of ASCII letters)
+	Equal    Op = iota // the field is one of the values; numbers are compared as such
+	Contains           // the field contains one of the values, both in lower case, rune by rune (unicode.ToLower)
 	Greater            // of numbers: field > value
 	Less               // of numbers: field < value
 )
