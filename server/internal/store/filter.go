@@ -1,9 +1,12 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -16,11 +19,11 @@ type Filter struct {
 	Terms    []Term
 }
 
-// Term is one condition on a field.
+// Term is one condition on a field; of several on one field all must hold.
 type Term struct {
 	Field  Field
 	Op     Op
-	Values []string // one or more, at most MaxValues; Greater and Less take one number
+	Values []string // one or more, at most MaxValues, of which one must fit; Greater and Less take one number
 	Not    bool     // the condition must not hold
 }
 
@@ -36,8 +39,8 @@ type Op int
 
 // The comparisons.
 const (
-	Equal    Op = iota // the field is one of the values; numbers are compared as such
-	Contains           // the field contains one of the values, both in lower case, rune by rune (unicode.ToLower)
+	Equal    Op = iota // the field is one of the values; numbers are compared as float64
+	Contains           // the field contains one of the values, both in lower case, rune by rune (see ContainsFold)
 	Greater            // of numbers: field > value
 	Less               // of numbers: field < value
 )
@@ -45,7 +48,8 @@ const (
 // Field names what a term is about. Its text is the name in the API.
 type Field string
 
-// The fields of request events. An empty value of Equal selects events without one.
+// The fields of request events. An empty value of Equal selects events without one. A number is
+// decimal and finite, and its absence is 0.
 const (
 	FieldApplication Field = "rum.application.id"
 	FieldInstance    Field = "rum.instance.id"
@@ -62,10 +66,10 @@ const (
 	FieldInitiator   Field = "performance.initiator_type"
 	FieldURL         Field = "url.full"
 	FieldHost        Field = "server.address"
-	FieldEndpoint    Field = "endpoint" // the entry span's route, else the URL's pattern
+	FieldEndpoint    Field = "endpoint" // the entry span's route, else the URL's pattern (see EndpointOf)
 	FieldMethod      Field = "http.request.method"
 	FieldStatusCode  Field = "http.response.status_code" // a number; 0: no answer, or not readable
-	FieldDuration    Field = "duration_ms"               // a number
+	FieldDuration    Field = "duration_ms"               // a number (see Milliseconds)
 	FieldError       Field = "error.reason"
 	FieldContextHint Field = "request.trace_context_hint"
 	FieldTimingHint  Field = "request.server_timing_hint"
@@ -75,11 +79,10 @@ const (
 	FieldReason      Field = "link.reason"
 	FieldDetail      Field = "link.detail"
 	FieldService     Field = "service.name" // of the joined entry span
-	FieldTrace       Field = "trace.id"     // carried, answered or joined; Equal alone, one value
+	FieldTrace       Field = "trace.id"     // carried, answered or joined; Equal alone, one value, not empty
 
-	// Of errors only.
-	FieldErrorSource Field = "error.source"
-	FieldErrorType   Field = "exception.type"
+	FieldErrorSource Field = "error.source"   // of errors alone
+	FieldErrorType   Field = "exception.type" // of errors alone
 )
 
 // fieldTraits says where a field stands and how it compares.
@@ -89,26 +92,26 @@ type fieldTraits struct {
 	facet                    bool // has few values, so that counting by them makes sense
 }
 
-// traits returns what is known of a field; ok is false for one that is none.
-func (f Field) traits() (t fieldTraits, ok bool) {
+// traits returns what is known of a field; nothing of one that is none.
+func (f Field) traits() fieldTraits {
 	switch f {
 	case FieldApplication, FieldBrowser, FieldOS, FieldDevice, FieldCountry, FieldAgent:
-		return fieldTraits{navigation: true, err: true, request: true, facet: true}, true
+		return fieldTraits{navigation: true, err: true, request: true, facet: true}
 	case FieldInstance, FieldSession, FieldPage, FieldView, FieldAction, FieldURL:
-		return fieldTraits{navigation: true, err: true, request: true}, true
+		return fieldTraits{navigation: true, err: true, request: true}
 	case FieldKind, FieldInitiator, FieldHost, FieldEndpoint, FieldMethod, FieldError, FieldContextHint, FieldTimingHint,
 		FieldDelivery, FieldProtocol, FieldStatus, FieldReason, FieldDetail, FieldService:
-		return fieldTraits{request: true, facet: true}, true
+		return fieldTraits{request: true, facet: true}
 	case FieldStatusCode:
-		return fieldTraits{request: true, facet: true, number: true}, true
+		return fieldTraits{request: true, facet: true, number: true}
 	case FieldDuration:
-		return fieldTraits{request: true, number: true, navigation: true}, true
+		return fieldTraits{request: true, number: true, navigation: true}
 	case FieldTrace:
-		return fieldTraits{request: true}, true
+		return fieldTraits{request: true}
 	case FieldErrorSource, FieldErrorType:
-		return fieldTraits{err: true}, true
+		return fieldTraits{err: true}
 	default:
-		return fieldTraits{}, false
+		return fieldTraits{}
 	}
 }
 
@@ -125,19 +128,19 @@ func Fields() []Field {
 }
 
 // OfRequest reports whether request events have the field.
-func (f Field) OfRequest() bool { t, _ := f.traits(); return t.request }
+func (f Field) OfRequest() bool { return f.traits().request }
 
 // OfNavigation reports whether navigations have the field.
-func (f Field) OfNavigation() bool { t, _ := f.traits(); return t.navigation }
+func (f Field) OfNavigation() bool { return f.traits().navigation }
 
 // OfError reports whether errors have the field.
-func (f Field) OfError() bool { t, _ := f.traits(); return t.err }
+func (f Field) OfError() bool { return f.traits().err }
 
 // IsNumber reports whether Greater and Less may be asked of the field.
-func (f Field) IsNumber() bool { t, _ := f.traits(); return t.number }
+func (f Field) IsNumber() bool { return f.traits().number }
 
 // IsFacet reports whether requests may be counted by the field.
-func (f Field) IsFacet() bool { t, _ := f.traits(); return t.facet }
+func (f Field) IsFacet() bool { return f.traits().facet }
 
 // Check reports the first fault of a filter; has says which fields there are, such
 // as Field.OfRequest.
@@ -165,7 +168,7 @@ func (t *Term) check(has func(Field) bool) error {
 			return fmt.Errorf("store: a value for %s is longer than %d bytes", t.Field, MaxValueBytes)
 		}
 		if t.Field.IsNumber() {
-			if _, err := strconv.ParseFloat(v, 64); err != nil {
+			if _, err := parseNumber(v); err != nil {
 				return fmt.Errorf("store: a value for %s is not a number", t.Field)
 			}
 		}
@@ -192,4 +195,18 @@ func (t *Term) check(has func(Field) bool) error {
 	default:
 		return fmt.Errorf("store: there is no comparison %d", t.Op)
 	}
+}
+
+var errNumber = errors.New("not a finite number")
+
+// parseNumber reads a finite decimal number.
+func parseNumber(s string) (float64, error) {
+	if strings.ContainsAny(s, "xX_") {
+		return 0, errNumber
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, errNumber
+	}
+	return n, nil
 }

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"database/sql/driver"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -22,18 +23,31 @@ const (
 	requests table = iota
 	navigations
 	webVitals
+	errorEvents
+	actions
 	spans
 	tables // how many
 )
 
 // tableNames are the names of the tables, as in schema.sql.
-var tableNames = [tables]string{"requests", "navigations", "web_vitals", "spans"}
+var tableNames = [tables]string{"requests", "navigations", "web_vitals", "errors", "actions", "spans"}
+
+// idKeys are the kinds of the keys by which rows of a table are the same; not of spans.
+var idKeys = [...]keyKind{keyRequest, keyNavigation, keyWebVital, keyError, keyAction}
 
 // row is a value in the form in which it is appended.
 type row struct {
-	key    rowKey
-	host   string         // of a span that tells of one
-	values []driver.Value // in the order of the columns in schema.sql; seq, the first, is the writer's
+	id      rowID
+	keys    []key          // for the directory; the first is that of the id
+	host    string         // of a span that tells of one
+	service string         // of a span
+	values  []driver.Value // in the order of the columns in schema.sql; seq, the first, is the writer's
+}
+
+// rowID is the identity of a row within its table; trace is zero but for spans.
+type rowID struct {
+	trace tracecontext.TraceID
+	id    uint64
 }
 
 // rows are the rows of a batch. They hold nothing that its sender may change.
@@ -46,67 +60,94 @@ func (r *rows) count() (n int) {
 	return n
 }
 
+// The columns of each table, seq among them.
+var columnCounts = [tables]int{70, 35, 25, 30, 26, 29}
+
 // encode turns a batch into rows. It fails where a value cannot be stored, so
 // that what comes to the writer can.
 func encode(b store.Batch) (*rows, error) {
 	var r rows
+	counts := [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)}
+	e := encoder{}
+	size := 0
+	for t, n := range counts {
+		size += n * columnCounts[t]
+		r[t] = make([]row, n)
+	}
+	e.values = make([]driver.Value, 0, size)
+	e.keys = make([]key, 0, 6*len(b.Requests)+3*(b.Len()-len(b.Requests)))
 	for i := range b.Requests {
-		e := &b.Requests[i]
-		v, err := requestValues(e)
-		if err != nil {
-			return nil, fmt.Errorf("request %v: %w", e.ID, err)
+		v := &b.Requests[i]
+		if r[requests][i] = e.row(number(v.ID), func() { e.request(v) }); e.err != nil {
+			return nil, fmt.Errorf("request %v: %w", v.ID, e.err)
 		}
-		r[requests] = append(r[requests], row{key: rowKey{id: number(e.ID)}, values: v})
 	}
 	for i := range b.Navigations {
-		e := &b.Navigations[i]
-		v, err := navigationValues(e)
-		if err != nil {
-			return nil, fmt.Errorf("navigation %v: %w", e.ID, err)
+		v := &b.Navigations[i]
+		if r[navigations][i] = e.row(number(v.ID), func() { e.navigation(v) }); e.err != nil {
+			return nil, fmt.Errorf("navigation %v: %w", v.ID, e.err)
 		}
-		r[navigations] = append(r[navigations], row{key: rowKey{id: number(e.ID)}, values: v})
 	}
 	for i := range b.WebVitals {
-		e := &b.WebVitals[i]
-		v, err := webVitalValues(e)
-		if err != nil {
-			return nil, fmt.Errorf("web vital %v: %w", e.ID, err)
+		v := &b.WebVitals[i]
+		if r[webVitals][i] = e.row(number(v.ID), func() { e.webVital(v) }); e.err != nil {
+			return nil, fmt.Errorf("web vital %v: %w", v.ID, e.err)
 		}
-		r[webVitals] = append(r[webVitals], row{key: rowKey{id: number(e.ID)}, values: v})
+	}
+	for i := range b.Errors {
+		v := &b.Errors[i]
+		if r[errorEvents][i] = e.row(number(v.ID), func() { e.errorEvent(v) }); e.err != nil {
+			return nil, fmt.Errorf("error %v: %w", v.ID, e.err)
+		}
+	}
+	for i := range b.Actions {
+		v := &b.Actions[i]
+		if r[actions][i] = e.row(number(v.ID), func() { e.action(v) }); e.err != nil {
+			return nil, fmt.Errorf("action %v: %w", v.ID, e.err)
+		}
 	}
 	for i := range b.Spans {
-		s := &b.Spans[i]
-		v, err := spanValues(s)
-		if err != nil {
-			return nil, fmt.Errorf("span %v of trace %v: %w", s.SpanID, s.TraceID, err)
+		v := &b.Spans[i]
+		out := e.row(number(v.SpanID), func() { e.span(v) })
+		if e.err != nil {
+			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, e.err)
 		}
-		r[spans] = append(r[spans], row{
-			key:  rowKey{trace: s.TraceID, id: number(s.SpanID)},
-			host: strings.ToValidUTF8(s.Host, "\ufffd"), values: v,
-		})
+		out.id.trace, out.host, out.service = v.TraceID, valid(v.Host), valid(v.Service)
+		r[spans][i] = out
 	}
 	return &r, nil
 }
 
-// encoder collects the values of a row; it keeps the first error.
+// encoder collects the values and keys of rows; it keeps the first error.
 type encoder struct {
 	values []driver.Value
+	keys   []key
 	err    error
 }
 
-func newEncoder(columns int) *encoder {
-	return &encoder{values: append(make([]driver.Value, 0, columns), nil)}
+// row makes a row of what put appends.
+func (e *encoder) row(id uint64, put func()) row {
+	v, k := len(e.values), len(e.keys)
+	e.put(nil) // seq
+	put()
+	return row{id: rowID{id: id}, keys: e.keys[k:len(e.keys):len(e.keys)], values: e.values[v:len(e.values):len(e.values)]}
 }
 
 func (e *encoder) put(v driver.Value) { e.values = append(e.values, v) }
 
-// text puts strings; bytes that are not UTF-8 become U+FFFD.
+func (e *encoder) key(k key) { e.keys = append(e.keys, k) }
+
+// valid returns s in UTF-8: bytes that are not become U+FFFD.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
 func (e *encoder) text(strs ...string) {
 	for _, s := range strs {
-		if !utf8.ValidString(s) {
-			s = strings.ToValidUTF8(s, "\ufffd")
-		}
-		e.put(s)
+		e.put(valid(s))
 	}
 }
 
@@ -130,7 +171,7 @@ func (e *encoder) trace(id tracecontext.TraceID) {
 	e.put(duckdb.UUID(id))
 }
 
-func (e *encoder) span(id [8]byte) {
+func (e *encoder) id(id [8]byte) {
 	if id == [8]byte{} {
 		e.put(nil)
 		return
@@ -140,13 +181,7 @@ func (e *encoder) span(id [8]byte) {
 
 func (e *encoder) context(c model.SpanContext) {
 	e.trace(c.TraceID)
-	e.span(c.SpanID)
-}
-
-func (e *encoder) attributes(m map[string]any) {
-	s, err := encodeAttributes(m)
-	e.fail(err)
-	e.put(s)
+	e.id(c.SpanID)
 }
 
 func (e *encoder) fail(err error) {
@@ -155,8 +190,13 @@ func (e *encoder) fail(err error) {
 	}
 }
 
-func (e *encoder) frontend(f *model.Frontend) {
-	e.text(f.ApplicationID, f.InstanceID, f.SessionID, f.PageID, f.ViewID, f.AgentName, f.AgentVersion)
+// frontend puts the columns from the id on that all events of frontends have.
+func (e *encoder) frontend(kind keyKind, id model.EventID, f *model.Frontend) {
+	e.keys = append(e.keys, frontendKeys(kind, number(id), valid(f.SessionID), valid(f.PageID))...)
+	e.put(number(id))
+	c := &f.Client
+	e.text(f.ApplicationID, f.InstanceID, f.SessionID, f.PageID, f.ViewID, f.ActionID, f.AgentName, f.AgentVersion,
+		c.Browser, c.BrowserVersion, c.OS, c.Device, c.Country, c.Address)
 }
 
 func (e *encoder) clock(c model.Clock, received time.Time) {
@@ -165,15 +205,26 @@ func (e *encoder) clock(c model.Clock, received time.Time) {
 	e.time(received)
 }
 
-func requestValues(r *model.RequestEvent) ([]driver.Value, error) {
-	e := newEncoder(58)
-	e.put(number(r.ID))
-	e.frontend(&r.Frontend)
+func (e *encoder) request(r *model.RequestEvent) {
+	e.frontend(keyRequest, r.ID, &r.Frontend)
+	if !r.Sent.TraceID.IsZero() {
+		e.key(traceKey(keyRequestTrace, r.Sent.TraceID))
+	}
+	if id := r.Answer.TraceID; !id.IsZero() && id != r.Sent.TraceID {
+		e.key(traceKey(keyRequestTrace, id))
+	}
+	if !r.Sent.SpanID.IsZero() {
+		e.key(idKey(keyRequestSpan, number(r.Sent.SpanID)))
+	}
+	if id := r.Answer.ResponseID; id != nil {
+		e.key(responseKey(*id, valid(r.URL)))
+	}
 	e.text(string(r.Kind), r.Initiator)
 	e.time(r.Start)
 	e.durations(r.Duration)
+	e.put(model.DurationBucket(r.Duration))
 	e.clock(r.Clock, r.Received)
-	e.text(r.URL, r.Host, r.Method)
+	e.text(r.URL, r.Host, r.URLPattern, r.Method)
 	e.put(int64(r.StatusCode))
 	e.text(string(r.Error), string(r.TraceContextHint), string(r.ServerTimingHint))
 	e.context(r.Sent)
@@ -188,58 +239,79 @@ func requestValues(r *model.RequestEvent) ([]driver.Value, error) {
 	e.durations(t.RedirectStart, t.RedirectEnd, t.WorkerStart, t.FetchStart, t.DomainLookupStart, t.DomainLookupEnd,
 		t.ConnectStart, t.ConnectEnd, t.SecureConnectionStart, t.RequestStart, t.FirstInterimResponseStart,
 		t.ResponseStart, t.ResponseEnd)
-	e.attributes(r.Attributes)
-	e.verdict(&model.Link{Verdict: model.Verdict{Status: model.Pending}})
-	return e.values, e.err
+	e.text(string(r.Attributes))
+	e.link(&model.Link{Verdict: model.Verdict{Status: model.Pending}})
 }
 
-func (e *encoder) verdict(l *model.Link) {
+// link puts the columns of a link.
+func (e *encoder) link(l *model.Link) {
 	e.text(string(l.Status), string(l.Reason), l.Detail)
 	e.context(l.Joined)
 	e.put(l.Final)
 	e.time(l.Due)
 	e.time(l.JudgedAt)
+	e.text(l.Entry.Service, l.Entry.Route)
+	e.time(l.Entry.Start)
+	e.durations(l.Entry.Duration)
 }
 
 // linkValues returns the columns of judged.sql.
 func linkValues(l *model.Link) ([]driver.Value, error) {
-	e := &encoder{values: make([]driver.Value, 0, 9)}
+	e := &encoder{values: make([]driver.Value, 0, 14)}
+	e.put(l.Row)
 	e.put(number(l.RequestID))
-	e.verdict(l)
+	e.link(l)
 	return e.values, e.err
 }
 
-func navigationValues(n *model.NavigationEvent) ([]driver.Value, error) {
-	e := newEncoder(27)
-	e.put(number(n.ID))
-	e.frontend(&n.Frontend)
+func (e *encoder) navigation(n *model.NavigationEvent) {
+	e.frontend(keyNavigation, n.ID, &n.Frontend)
 	e.time(n.Start)
 	e.durations(n.Duration)
 	e.clock(n.Clock, n.Received)
-	e.text(n.URL, n.Referrer, n.Title, n.Type)
+	e.text(n.URL, n.URLPattern, n.Referrer, n.Title, n.Type)
 	e.durations(n.ActivationStart, n.DOMInteractive, n.DOMContentLoadedEventStart, n.DOMContentLoadedEventEnd,
 		n.DOMComplete, n.LoadEventStart, n.LoadEventEnd)
-	e.attributes(n.Attributes)
-	return e.values, e.err
+	e.text(string(n.Attributes))
 }
 
-func webVitalValues(v *model.WebVital) ([]driver.Value, error) {
-	e := newEncoder(18)
-	e.put(number(v.ID))
-	e.frontend(&v.Frontend)
+func (e *encoder) webVital(v *model.WebVital) {
+	e.frontend(keyWebVital, v.ID, &v.Frontend)
 	e.time(v.Time)
 	e.clock(v.Clock, v.Received)
 	e.text(v.URL, v.Name)
 	e.put(v.Value)
 	e.text(v.Rating)
-	return e.values, e.err
 }
 
-func spanValues(s *model.Span) ([]driver.Value, error) {
-	e := newEncoder(25)
+func (e *encoder) errorEvent(v *model.ErrorEvent) {
+	e.frontend(keyError, v.ID, &v.Frontend)
+	e.time(v.Time)
+	e.clock(v.Clock, v.Received)
+	e.text(v.URL, v.Source, v.Type, v.Message, v.Stack)
+	e.put(v.Handled)
+	e.id(v.RequestID)
+	e.put(number(v.Fingerprint))
+	e.text(string(v.Attributes))
+}
+
+func (e *encoder) action(a *model.ActionEvent) {
+	e.frontend(keyAction, a.ID, &a.Frontend)
+	e.time(a.Start)
+	e.durations(a.Duration)
+	e.clock(a.Clock, a.Received)
+	e.text(a.URL, a.Kind, a.Name, string(a.Attributes))
+}
+
+func (e *encoder) span(s *model.Span) {
+	e.key(spanKey(s.TraceID, number(s.SpanID)))
+	e.key(traceKey(keySpanTrace, s.TraceID))
+	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid && !s.Dtr.SpanID.IsZero() {
+		e.key(idKey(keyDtr, number(s.Dtr.SpanID)))
+	}
 	e.put(duckdb.UUID(s.TraceID))
 	e.put(number(s.SpanID))
-	e.span(s.ParentSpanID)
+	e.id(s.ParentSpanID)
 	e.text(s.Name)
 	e.put(int8(s.Kind))
 	e.put(s.Flags)
@@ -247,18 +319,54 @@ func spanValues(s *model.Span) ([]driver.Value, error) {
 	e.durations(s.Duration)
 	e.time(s.Received)
 	e.text(s.TraceState, string(s.DtrState))
-	e.span(s.Dtr.SpanID)
+	e.id(s.Dtr.SpanID)
 	e.put(s.Dtr.Sampled)
 	e.text(s.Dtr.ApplicationID, s.Dtr.InstanceID, s.Dtr.SessionID)
 	e.text(s.Service, s.Scope)
 	e.put(s.StatusCode)
 	e.text(s.StatusMessage, s.Host)
-	e.attributes(s.Attributes)
-	e.attributes(s.Resource)
+	e.put(s.Entry)
+	e.text(s.Route)
+	e.put(int16(s.HTTPStatus)) //nolint:gosec // three digits
+	e.text(s.Via, string(s.Attributes), string(s.Resource))
 	events, err := encodeEvents(s.Events)
 	e.fail(err)
-	e.put(events)
-	return e.values, e.err
+	e.text(events)
+}
+
+// storedEvent is a span's event as its column holds it.
+type storedEvent struct {
+	Name       string          `json:"name"`
+	Time       int64           `json:"time"` // nanoseconds since 1970
+	Attributes json.RawMessage `json:"attributes,omitempty"`
+}
+
+func encodeEvents(events []model.SpanEvent) (string, error) {
+	if len(events) == 0 {
+		return "", nil
+	}
+	list := make([]storedEvent, len(events))
+	for i, ev := range events {
+		at, err := nanos(ev.Time)
+		if err != nil {
+			return "", err
+		}
+		list[i] = storedEvent{Name: ev.Name, Time: at, Attributes: json.RawMessage(valid(string(ev.Attributes)))}
+	}
+	b, err := json.Marshal(list)
+	return string(b), err
+}
+
+func decodeEvents(s string) ([]model.SpanEvent, error) {
+	var list []storedEvent
+	if err := json.Unmarshal([]byte(s), &list); err != nil {
+		return nil, err
+	}
+	events := make([]model.SpanEvent, len(list))
+	for i, ev := range list {
+		events[i] = model.SpanEvent{Name: ev.Name, Time: timeOf(ev.Time), Attributes: model.Attributes(ev.Attributes)}
+	}
+	return events, nil
 }
 
 // number returns an id as the number that its column holds.

@@ -4,59 +4,120 @@ import (
 	_ "embed"
 )
 
+// One query a file. A comment in a query stands where Go puts in what is no parameter: /*rows*/ a
+// stretch of rows, /*conditions*/ those of a filter.
 var (
 	//go:embed sql/schema.sql
 	sqlSchema string
+	//go:embed sql/migrate_1.sql
+	sqlMigrate1 string
 	//go:embed sql/judged.sql
 	sqlJudged string
 	//go:embed sql/last_seq.sql
 	sqlLastSeq string
 
-	//go:embed sql/known_requests.sql
-	sqlKnownRequests string
-	//go:embed sql/known_navigations.sql
-	sqlKnownNavigations string
-	//go:embed sql/known_web_vitals.sql
-	sqlKnownWebVitals string
+	//go:embed sql/known.sql
+	sqlKnown string
 	//go:embed sql/known_spans.sql
 	sqlKnownSpans string
+	//go:embed sql/seq_of_request.sql
+	sqlSeqOfRequest string
 	//go:embed sql/put_hosts.sql
 	sqlPutHosts string
+	//go:embed sql/put_service.sql
+	sqlPutService string
 	//go:embed sql/put_links.sql
 	sqlPutLinks string
+	//go:embed sql/put_joined.sql
+	sqlPutJoined string
 
 	//go:embed sql/requests.sql
 	sqlRequests string
+	//go:embed sql/requests_by_seq.sql
+	sqlRequestsBySeq string
 	//go:embed sql/request.sql
 	sqlRequest string
+	//go:embed sql/tail.sql
+	sqlTail string
 	//go:embed sql/trace.sql
 	sqlTrace string
+	//go:embed sql/trace_requests.sql
+	sqlTraceRequests string
+	//go:embed sql/joined_requests.sql
+	sqlJoinedRequests string
+	//go:embed sql/traces.sql
+	sqlTraces string
+	//go:embed sql/trace_sums.sql
+	sqlTraceSums string
+	//go:embed sql/facet.sql
+	sqlFacet string
+	//go:embed sql/coverage.sql
+	sqlCoverage string
+	//go:embed sql/endpoints.sql
+	sqlEndpoints string
+	//go:embed sql/map_frontends.sql
+	sqlMapFrontends string
+	//go:embed sql/map_services.sql
+	sqlMapServices string
+	//go:embed sql/services.sql
+	sqlServices string
+	//go:embed sql/sessions.sql
+	sqlSessions string
+	//go:embed sql/navigations.sql
+	sqlNavigations string
+	//go:embed sql/error_groups.sql
+	sqlErrorGroups string
+	//go:embed sql/errors.sql
+	sqlErrors string
+	//go:embed sql/events.sql
+	sqlEvents string
+	//go:embed sql/annotations.sql
+	sqlAnnotations string
+	//go:embed sql/usage.sql
+	sqlUsage string
+	//go:embed sql/first_seq.sql
+	sqlFirstSeq string
+	//go:embed sql/expire.sql
+	sqlExpire string
 
 	//go:embed sql/work_last.sql
 	sqlWorkLast string
+	//go:embed sql/work_fresh.sql
+	sqlWorkFresh string
 	//go:embed sql/work_causes.sql
 	sqlWorkCauses string
 	//go:embed sql/work_due.sql
 	sqlWorkDue string
-	//go:embed sql/work_requests.sql
-	sqlWorkRequests string
 	//go:embed sql/work_traces.sql
 	sqlWorkTraces string
 	//go:embed sql/work_dtr.sql
 	sqlWorkDtr string
 	//go:embed sql/work_hosts.sql
 	sqlWorkHosts string
+	//go:embed sql/work_answers.sql
+	sqlWorkAnswers string
 )
 
 const (
-	sqlWatermark    = "SELECT watermark FROM link_state"
-	sqlPutWatermark = "UPDATE link_state SET watermark = $1"
+	sqlPosition     = "SELECT position FROM state"
+	sqlPutPosition  = "UPDATE state SET position = $1"
+	sqlWatermark    = "SELECT watermark FROM state"
+	sqlPutWatermark = "UPDATE state SET watermark = $1"
+	sqlPutDirectory = "INSERT INTO directory VALUES ($1, $2, $3, $4)"
+	sqlDirectory    = "SELECT level, first_seq, last_seq, filter FROM directory ORDER BY last_seq, level"
+	sqlForgetJoined = "DELETE FROM joined WHERE request <= $1"
+	sqlForget       = "DELETE FROM directory WHERE last_seq <= $1"
+	sqlAnnotate     = "INSERT OR REPLACE INTO annotations VALUES ($1, $2, $3, $4, $5, $6, $7)"
+	sqlUnannotate   = "DELETE FROM annotations WHERE id = $1"
 )
 
-// sqlIDs lists the keys of each table, for the writer's filters.
-var sqlIDs = [tables]string{
-	"SELECT id FROM requests",
-	"SELECT id FROM navigations",
-	"SELECT id FROM web_vitals",
-	"SELECT span_id, trace_id FROM spans",
+// sqlKeys reads the keys of each table's rows from a seq on, for the directory.
+var sqlKeys = [tables]string{
+	`SELECT seq, id, session_id, page_id, sent_trace_id, answer_trace_id, sent_span_id, answer_response_id,
+		CASE WHEN answer_response_id IS NULL THEN '' ELSE url END FROM requests WHERE seq >= $1`,
+	"SELECT seq, id, session_id, page_id FROM navigations WHERE seq >= $1",
+	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq >= $1",
+	"SELECT seq, id, session_id, page_id FROM errors WHERE seq >= $1",
+	"SELECT seq, id, session_id, page_id FROM actions WHERE seq >= $1",
+	`SELECT seq, trace_id, span_id, CASE WHEN kind = 2 AND dtr_state = 'valid' THEN dtr_span_id END FROM spans WHERE seq >= $1`,
 }

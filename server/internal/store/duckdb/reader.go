@@ -1,9 +1,10 @@
 package duckdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -14,90 +15,191 @@ import (
 )
 
 // Requests implements store.Reader.
-func (s *Store) Requests(ctx context.Context, f store.RequestFilter) ([]model.LinkedRequest, error) {
-	if f.Limit < 1 || f.Limit > store.MaxLimit {
-		return nil, invalid("requests", "the limit %d is not in 1 to %d", f.Limit, store.MaxLimit)
+func (s *Store) Requests(ctx context.Context, f store.Filter, p store.Page) ([]model.LinkedRequest, error) {
+	const op = "requests"
+	if err := cmp.Or(store.CheckLimit(p.Limit), f.Check(store.Field.OfRequest)); err != nil {
+		return nil, &Error{Op: op, Kind: KindInvalid, Err: err}
 	}
-	query, args := requestsQuery(f)
-	found, err := read(ctx, s, "requests", requestColumns, query, args...)
-	for i := range found {
-		found[i].Link.RequestID = found[i].ID
+	c := where(p.Limit)
+	s.filter(c, &f, requestFields, "start")
+	c.before(p.Before, "start")
+	seqs, err := s.seqs(ctx, op, c, sqlRequests)
+	if err != nil {
+		return nil, err
 	}
-	return found, err
+	found, err := s.requestsBySeq(ctx, op, s.db, seqs)
+	return linked(inListingOrder(found)), err
 }
 
-// requestsQuery puts the conditions of a filter into requests.sql. The conditions are
-// constant text; all values are parameters.
-func requestsQuery(f store.RequestFilter) (string, []any) {
-	where := []string{"true"}
-	args := []any{f.Limit}
-	and := func(condition string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
-		}
-		where = append(where, condition)
+// before adds that a row comes after a place in a listing.
+func (c *conditions) before(p *store.Place, time string) {
+	if p == nil {
+		return
 	}
-	equal := func(column, value string) {
-		if value != "" {
-			and(column+" = ?", value)
-		}
-	}
-	if !f.From.IsZero() {
-		and("start >= ?", clampNanos(f.From))
-	}
-	if !f.To.IsZero() {
-		and("start < ?", clampNanos(f.To))
-	}
-	if f.Before != nil {
-		start, id := clampNanos(f.Before.Start), unsigned(number(f.Before.ID))
-		and("start <= ? AND (start < ? OR id < ?)", start, start, id)
-	}
-	equal("application_id", f.ApplicationID)
-	equal("session_id", f.SessionID)
-	equal("link_status", string(f.Status))
-	equal("link_reason", string(f.Reason))
-	equal("method", f.Method)
-	equal("kind", string(f.Kind))
-	if f.URLPart != "" {
-		and("contains(lower(url), lower(?))", f.URLPart)
-	}
-	if !f.TraceID.IsZero() {
-		id := f.TraceID.String()
-		and("(sent_trace_id = ?::VARCHAR::UUID OR answer_trace_id = ?::VARCHAR::UUID OR link_trace_id = ?::VARCHAR::UUID)", id, id, id)
-	}
-	return strings.Replace(sqlRequests, "/*conditions*/", strings.Join(where, " AND "), 1), args
+	start, id := clampNanos(p.Start), unsigned(number(p.ID))
+	c.and("("+time+" < ? OR "+time+" = ? AND id < ?)", start, start, id)
+	c.and(time+" <= ?", start) // which spares looking at newer rows
 }
+
+func inListingOrder(found []storedRequest) []storedRequest {
+	slices.SortFunc(found, func(a, b storedRequest) int {
+		return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(number(b.ID), number(a.ID)))
+	})
+	return found
+}
+
+// seqs answers a query for the seqs of rows.
+func (s *Store) seqs(ctx context.Context, op string, c *conditions, query string) ([]uint64, error) {
+	return readAll(ctx, s, op, func(n *uint64) []any { return []any{n} }, c.in(query), c.args...)
+}
+
+// requestsBySeq reads requests by their seqs, in no order.
+func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []uint64) ([]storedRequest, error) {
+	if len(seqs) == 0 {
+		return nil, nil
+	}
+	if err := s.enter(op); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	seqs = slices.Sorted(slices.Values(seqs))
+	var all []storedRequest
+	// Rows that stand far from each other are read apart, so that what lies between them is not looked at.
+	for len(seqs) > 0 {
+		n := 1
+		for n < len(seqs) && seqs[n]-seqs[n-1] < farApart {
+			n++
+		}
+		found, err := collect(ctx, q, requestColumns, sqlRequestsBySeq, seqs[:n], unsigned(seqs[0]), unsigned(seqs[n-1]))
+		if err != nil {
+			return nil, failure(ctx, op, err)
+		}
+		all, seqs = append(all, found...), seqs[n:]
+	}
+	return all, nil
+}
+
+// farApart is the distance of rows from which on looking at all rows between them costs more than another query.
+const farApart = 1 << 20
 
 // Request implements store.Reader.
 func (s *Store) Request(ctx context.Context, id model.EventID) (model.LinkedRequest, error) {
-	found, err := read(ctx, s, "request", requestColumns, sqlRequest, unsigned(number(id)))
+	r, err := s.request(ctx, "request", id)
+	return r.LinkedRequest, err
+}
+
+func (s *Store) request(ctx context.Context, op string, id model.EventID) (storedRequest, error) {
+	found, err := read(ctx, s, op, requestColumns, sqlRequest, s.directory.find(idKey(keyRequest, number(id))), unsigned(number(id)))
 	switch {
 	case err != nil:
-		return model.LinkedRequest{}, err
+		return storedRequest{}, err
 	case len(found) == 0:
-		return model.LinkedRequest{}, store.ErrNotFound
+		return storedRequest{}, store.ErrNotFound
 	}
 	found[0].Link.RequestID = id
 	return found[0], nil
 }
 
+// Tail implements store.Reader.
+func (s *Store) Tail(ctx context.Context, after uint64, f store.Filter, limit int) ([]model.LinkedRequest, uint64, error) {
+	const op = "tail"
+	err := f.Check(store.Field.OfRequest)
+	if limit != 0 {
+		err = cmp.Or(store.CheckLimit(limit), err)
+	}
+	if err != nil {
+		return nil, 0, &Error{Op: op, Kind: KindInvalid, Err: err}
+	}
+	end, err := readAll(ctx, s, op, func(n *uint64) []any { return []any{n} }, "SELECT coalesce(max(seq), 0) FROM requests")
+	if err != nil {
+		return nil, 0, err
+	}
+	if limit == 0 {
+		return nil, max(after, end[0]), nil
+	}
+	c := where(limit)
+	c.and("seq > ?", unsigned(after))
+	c.and("seq <= ?", unsigned(end[0]))
+	s.filter(c, &f, requestFields, "start")
+	seqs, err := s.seqs(ctx, op, c, sqlTail)
+	if err != nil {
+		return nil, 0, err
+	}
+	found, err := s.requestsBySeq(ctx, op, s.db, seqs)
+	if err != nil {
+		return nil, 0, err
+	}
+	slices.SortFunc(found, func(a, b storedRequest) int { return cmp.Compare(a.seq, b.seq) })
+	if len(found) == limit {
+		return linked(found), found[limit-1].seq, nil
+	}
+	return linked(found), max(after, end[0]), nil
+}
+
 // Trace implements store.Reader.
 func (s *Store) Trace(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.Span, error) {
-	return read(ctx, s, "trace", spanColumns, sqlTrace, id.String(), max(limit, 0))
+	limit = max(limit, 0)
+	found, err := read(ctx, s, "trace", spanColumns, sqlTrace, s.directory.find(traceKey(keySpanTrace, id)), id.String(), limit)
+	slices.SortFunc(found, func(a, b model.Span) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(number(a.SpanID), number(b.SpanID)))
+	})
+	return found[:min(limit, len(found))], err
+}
+
+// TraceRequests implements store.Reader.
+func (s *Store) TraceRequests(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.LinkedRequest, error) {
+	const op = "trace requests"
+	if err := store.CheckLimit(limit); err != nil {
+		return nil, &Error{Op: op, Kind: KindInvalid, Err: err}
+	}
+	if id.IsZero() {
+		return nil, nil
+	}
+	found, err := read(ctx, s, op, requestColumns, sqlTraceRequests, s.directory.find(traceKey(keyRequestTrace, id)), id.String(), limit)
+	if err != nil {
+		return nil, err
+	}
+	joined, err := readAll(ctx, s, op, requestColumns, sqlJoinedRequests, id.String(), limit)
+	if err != nil {
+		return nil, err
+	}
+	found = inListingOrder(append(found, joined...))
+	return linked(found[:min(limit, len(found))]), nil
 }
 
 // Watermark implements store.Linker.
 func (s *Store) Watermark(ctx context.Context) (store.Watermark, error) {
-	found, err := read(ctx, s, "watermark", func(w *store.Watermark) []any { return []any{w} }, sqlWatermark)
+	found, err := readAll(ctx, s, "watermark", func(w *store.Watermark) []any { return []any{w} }, sqlWatermark)
 	if err != nil {
 		return 0, err
 	}
 	return found[0], nil
 }
 
-// read answers a call of Store with one query.
-func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []any, query string, args ...any) ([]T, error) {
+// Position implements store.Writer.
+func (s *Store) Position(ctx context.Context) (store.Position, error) {
+	found, err := readAll(ctx, s, "position", func(p *store.Position) []any { return []any{p} }, sqlPosition)
+	if err != nil {
+		return 0, err
+	}
+	return found[0], nil
+}
+
+// read answers a call of Store with a query for each of some stretches of rows.
+func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []any, query string, ranges []seqRange, args ...any) ([]T, error) {
+	var all []T
+	for _, r := range ranges {
+		found, err := readAll(ctx, s, op, columns, strings.Replace(query, "/*rows*/", r.text(), 1), args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// readAll answers a call of Store with one query.
+func readAll[T any](ctx context.Context, s *Store, op string, columns func(*T) []any, query string, args ...any) ([]T, error) {
 	if err := s.enter(op); err != nil {
 		return nil, err
 	}
@@ -109,7 +211,7 @@ func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []an
 	return found, nil
 }
 
-// querier is a database or a transaction.
+// querier is a database, a connection or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }

@@ -17,7 +17,11 @@ import (
 )
 
 // schemaVersion is the version of the file format that schema.sql makes.
-const schemaVersion = 1
+const schemaVersion = 2
+
+// storageVersion is the version of DuckDB's own format that new files get: the first
+// that knows all compressions which schema.sql names.
+const storageVersion = "v1.2.0"
 
 // connections bounds how many statements run at once, the writer's among them.
 const connections = 16
@@ -38,9 +42,11 @@ type Options struct {
 
 // Store is an open database file. Its methods may be called from many goroutines.
 type Store struct {
-	db     *sql.DB
-	writer *writer
-	window uint64 // workWindow, but for tests
+	db        *sql.DB
+	path      string
+	writer    *writer
+	directory *directory
+	window    uint64 // workWindow, but for tests
 
 	mu     sync.RWMutex // read-held by every call, so that Close waits for them
 	closed bool
@@ -51,14 +57,16 @@ type Store struct {
 }
 
 var (
-	_ store.Writer = (*Store)(nil)
-	_ store.Reader = (*Store)(nil)
-	_ store.Linker = (*Store)(nil)
+	_ store.Writer    = (*Store)(nil)
+	_ store.Reader    = (*Store)(nil)
+	_ store.Linker    = (*Store)(nil)
+	_ store.Annotator = (*Store)(nil)
+	_ store.Janitor   = (*Store)(nil)
 )
 
 // Open opens the database file at path, and creates it where there is none. One
-// store at a time can have a file open. Opening takes time in proportion to the
-// rows, because the ids of all of them are read once. The error is an *Error.
+// store at a time can have a file open. A file of an older version is brought up to this one, which
+// takes about a minute for ten million rows; it is not changed before that is done. The error is an *Error.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s, err := open(ctx, path, o)
 	if err != nil {
@@ -76,7 +84,7 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: sql.OpenDB(connector), window: workWindow, shut: make(chan struct{})}
+	s := &Store{db: sql.OpenDB(connector), path: path, window: workWindow, shut: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.db.Close())
@@ -91,7 +99,10 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err := prepareSchema(ctx, s.db); err != nil {
 		return nil, err
 	}
-	if s.writer, err = newWriter(ctx, s.db); err != nil {
+	if s.directory, err = loadDirectory(ctx, s.db); err != nil {
+		return nil, err
+	}
+	if s.writer, err = newWriter(ctx, s.db, s.directory); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -114,6 +125,7 @@ func dataSource(path string, o Options) (string, error) {
 		limit = 1 << 30
 	}
 	settings := url.Values{
+		"storage_compatibility_version": {storageVersion},
 		"checkpoint_threshold":         {strconv.Itoa(checkpointThreshold) + "B"},
 		"memory_limit":                 {strconv.FormatInt(limit, 10) + "B"},
 		"autoinstall_known_extensions": {"false"},
@@ -139,37 +151,6 @@ func own(ctx context.Context, db *sql.DB) error {
 	}
 	_, err := db.ExecContext(ctx, "SET enable_external_access = false; SET lock_configuration = true")
 	return err
-}
-
-// prepareSchema creates the tables in a new file and refuses what it does not know.
-func prepareSchema(ctx context.Context, db *sql.DB) error {
-	var ours, all int
-	err := db.QueryRowContext(ctx, `SELECT count(*) FILTER (table_name = 'schema_version'), count(*)
-		FROM duckdb_tables() WHERE NOT temporary AND NOT internal AND database_name = current_database()`).Scan(&ours, &all)
-	if err != nil {
-		return err
-	}
-	if all == 0 {
-		_, err := db.ExecContext(ctx, "BEGIN;\n"+sqlSchema+"COMMIT;")
-		return err
-	}
-	refuse := func(format string, args ...any) error {
-		return &Error{
-			Op: "open", Kind: KindVersion, Err: fmt.Errorf(format, args...),
-			Hint: "use the version of the program that wrote it, or another file",
-		}
-	}
-	if ours == 0 {
-		return refuse("the file is a database of another program")
-	}
-	var version int
-	if err := db.QueryRowContext(ctx, "SELECT max(version) FROM schema_version").Scan(&version); err != nil {
-		return err
-	}
-	if version != schemaVersion {
-		return refuse("the file has format version %d, and this program knows version %d", version, schemaVersion)
-	}
-	return nil
 }
 
 // Close waits for the calls that are under way, writes everything into the file

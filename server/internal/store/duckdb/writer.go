@@ -6,7 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -17,57 +18,68 @@ import (
 // maxGroup bounds the rows that are committed together; a batch is never split.
 const maxGroup = 8192
 
-// maxHosts bounds the hosts that the writer remembers.
-const maxHosts = 1 << 16
+// maxRemembered bounds the hosts and services that the writer remembers.
+const maxRemembered = 1 << 16
 
-// Write implements store.Writer. Strings are UTF-8: other bytes become U+FFFD.
-// Attributes of other types than the model allows, nested deeper than 100, and times outside
+// Write implements store.Writer. Strings are UTF-8: other bytes become U+FFFD. Times outside
 // the years 1678 to 2261 are refused with KindInvalid.
 func (s *Store) Write(ctx context.Context, b store.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return failure(ctx, "write", err)
 	}
-	if b.Len() == 0 {
+	if b.Len() == 0 && b.Position == 0 {
 		return nil
 	}
 	r, err := encode(b)
 	if err != nil {
 		return &Error{Op: "write", Kind: KindInvalid, Err: err}
 	}
-	return s.submit(ctx, "write", &change{rows: r})
+	return s.submit(ctx, "write", &change{rows: r, position: b.Position})
 }
 
 // PutLinks implements store.Linker. Links of requests that are not stored are left out.
 func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Watermark) error {
+	const op = "put links"
 	if err := ctx.Err(); err != nil {
-		return failure(ctx, "put links", err)
+		return failure(ctx, op, err)
 	}
 	c := &change{rows: new(rows), watermark: &next}
 	latest := make(map[model.EventID]int, len(links))
 	for i := range links {
-		l := &links[i]
-		at, ok := latest[l.RequestID]
-		if ok && l.JudgedAt.Before(links[at].JudgedAt) {
-			continue
+		at, ok := latest[links[i].RequestID]
+		if !ok || !links[i].JudgedAt.Before(links[at].JudgedAt) {
+			latest[links[i].RequestID] = i
 		}
-		latest[l.RequestID] = i
 	}
 	for _, i := range latest {
-		v, err := linkValues(&links[i])
+		l := links[i]
+		if l.Row == 0 {
+			found, err := read(ctx, s, op, func(n *uint64) []any { return []any{n} }, sqlSeqOfRequest, s.directory.find(idKey(keyRequest, number(l.RequestID))), unsigned(number(l.RequestID)))
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				continue
+			}
+			l.Row = found[0]
+		}
+		v, err := linkValues(&l)
 		if err != nil {
-			return invalid("put links", "request %v: %w", links[i].RequestID, err)
+			return invalid(op, "request %v: %w", l.RequestID, err)
 		}
 		c.links = append(c.links, v)
 	}
-	return s.submit(ctx, "put links", c)
+	return s.submit(ctx, op, c)
 }
 
 // change is what one call wants committed.
 type change struct {
 	rows      *rows
+	position  store.Position   // zero: stays
 	links     [][]driver.Value // rows of judged.sql, no request twice
 	watermark *store.Watermark // nil: stays
-	done      chan error       // takes one
+	run       func(context.Context, *sql.Conn) error
+	done      chan error // takes one
 }
 
 func (s *Store) submit(ctx context.Context, op string, c *change) error {
@@ -101,16 +113,20 @@ type writer struct {
 	conn      *sql.Conn
 	appenders [tables]*duckdb.Appender
 	judged    *duckdb.Appender
-	filters   [tables]*idFilter
-	hosts     map[string]bool // some of those that are stored
-	seq       uint64          // the last that was given
+	directory *directory
+	hosts     map[string]bool    // some of those that are stored
+	services  map[[2]string]bool // some of those that are stored, with a host
+	position  store.Position     // committed
+	seq       uint64             // the last that was given
 }
 
-func newWriter(ctx context.Context, db *sql.DB) (_ *writer, err error) {
+func newWriter(ctx context.Context, db *sql.DB, d *directory) (_ *writer, err error) {
 	w := &writer{
-		changes: make(chan *change),
-		stopped: make(chan struct{}),
-		hosts:   map[string]bool{},
+		changes:   make(chan *change),
+		stopped:   make(chan struct{}),
+		directory: d,
+		hosts:     map[string]bool{},
+		services:  map[[2]string]bool{},
 	}
 	if w.conn, err = db.Conn(ctx); err != nil {
 		return nil, err
@@ -126,59 +142,14 @@ func newWriter(ctx context.Context, db *sql.DB) (_ *writer, err error) {
 	if err := w.conn.QueryRowContext(ctx, sqlLastSeq).Scan(&w.seq); err != nil {
 		return nil, err
 	}
-	for t := range tables {
-		if w.filters[t], err = loadFilter(ctx, w.conn, t); err != nil {
-			return nil, err
-		}
+	if err := w.conn.QueryRowContext(ctx, sqlPosition).Scan(&w.position); err != nil {
+		return nil, err
 	}
 	if err := w.openAppenders(); err != nil {
 		return nil, err
 	}
 	go w.run()
 	return w, nil
-}
-
-// loadFilter reads the ids of a table. It goes below database/sql, which takes
-// several times as long for each row.
-func loadFilter(ctx context.Context, conn *sql.Conn, t table) (*idFilter, error) {
-	f := newIDFilter()
-	err := conn.Raw(func(c any) error {
-		result, err := c.(driver.QueryerContext).QueryContext(ctx, sqlIDs[t], nil) //nolint:errcheck // DuckDB's connection is one
-		if err != nil {
-			return err
-		}
-		defer result.Close() //nolint:errcheck // read only
-		dest := make([]driver.Value, len(result.Columns()))
-		for n := 0; ; n++ {
-			if n%100_000 == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if err := result.Next(dest); errors.Is(err, io.EOF) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-			k, err := keyOf(dest)
-			if err != nil {
-				return err
-			}
-			f.add(k)
-		}
-	})
-	return f, err
-}
-
-// keyOf reads a key from its columns: the id, and of spans the trace id.
-func keyOf(columns []driver.Value) (k rowKey, err error) {
-	id, ok := columns[0].(uint64)
-	if !ok {
-		return k, fmt.Errorf("an id of the Go type %T", columns[0])
-	}
-	k.id = id
-	if len(columns) > 1 {
-		err = (*traceColumn)(&k.trace).Scan(columns[1])
-	}
-	return k, err
 }
 
 func (w *writer) run() {
@@ -259,6 +230,14 @@ func (w *writer) closeAppenders() error {
 	return errors.Join(errs...)
 }
 
+// transaction is what a commit has found on its way.
+type transaction struct {
+	hosts     map[string]uint64       // not remembered, with the seq of the first span of each
+	services  map[[2]string]time.Time // not remembered, with the time of receipt of the first span
+	position  store.Position
+	watermark *store.Watermark
+}
+
 // commit stores changes in one transaction. It returns when they are on disk.
 func (w *writer) commit(group []*change) (err error) {
 	ctx := context.Background() // who waits may leave, the commit goes on
@@ -275,30 +254,93 @@ func (w *writer) commit(group []*change) (err error) {
 			w.reset(ctx)
 		}
 	}()
-	newHosts := map[string]uint64{}
-	for t := range tables {
-		if err := w.append(ctx, t, group, newHosts); err != nil {
-			return fmt.Errorf("%s: %w", tableNames[t], err)
-		}
-	}
-	if err := w.putHosts(ctx, newHosts); err != nil {
-		return fmt.Errorf("hosts: %w", err)
-	}
-	for _, c := range group {
-		if err := w.putLinks(ctx, c); err != nil {
-			return fmt.Errorf("links: %w", err)
-		}
+	tx := transaction{hosts: map[string]uint64{}, services: map[[2]string]time.Time{}, position: w.position}
+	closesRun, err := w.apply(ctx, group, &tx)
+	if err != nil {
+		return err
 	}
 	if _, err := w.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		return err
 	}
-	if len(w.hosts)+len(newHosts) > maxHosts {
+	if closesRun {
+		w.directory.turn()
+	}
+	w.position = tx.position
+	if len(w.hosts)+len(tx.hosts) > maxRemembered {
 		clear(w.hosts)
 	}
-	for h := range newHosts {
+	for h := range tx.hosts {
 		w.hosts[h] = true
 	}
+	if len(w.services)+len(tx.services) > maxRemembered {
+		clear(w.services)
+	}
+	for s := range tx.services {
+		w.services[s] = true
+	}
 	return nil
+}
+
+// apply makes the changes of a group within the transaction that is open.
+func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (closesRun bool, err error) {
+	fresh := group[:0:0] // without those that were stored before
+	for _, c := range group {
+		if c.position != 0 && c.position <= tx.position {
+			continue
+		}
+		tx.position = max(tx.position, c.position)
+		fresh = append(fresh, c)
+	}
+	for t := range tables {
+		if err := w.append(ctx, t, fresh, tx); err != nil {
+			return false, fmt.Errorf("%s: %w", tableNames[t], err)
+		}
+	}
+	if err := w.putNames(ctx, tx); err != nil {
+		return false, err
+	}
+	for _, c := range fresh {
+		if err := w.putLinks(ctx, c); err != nil {
+			return false, fmt.Errorf("links: %w", err)
+		}
+		if c.watermark != nil {
+			tx.watermark = c.watermark
+		}
+		if c.run != nil {
+			if err := c.run(ctx, w.conn); err != nil {
+				return false, err
+			}
+		}
+	}
+	if tx.watermark != nil {
+		if _, err := w.conn.ExecContext(ctx, sqlPutWatermark, unsigned(uint64(*tx.watermark))); err != nil {
+			return false, err
+		}
+	}
+	if tx.position != w.position {
+		if _, err := w.conn.ExecContext(ctx, sqlPutPosition, unsigned(uint64(tx.position))); err != nil {
+			return false, err
+		}
+	}
+	return w.closeRun(ctx)
+}
+
+// closeRun stores the open run of the directory where it is full, and the group with it.
+func (w *writer) closeRun(ctx context.Context) (closes bool, err error) {
+	r, g := w.directory.full()
+	if r == nil {
+		return false, nil
+	}
+	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 0, unsigned(r.first), unsigned(r.last), encodeFilter(r.filter)); err != nil {
+		return false, fmt.Errorf("directory: %w", err)
+	}
+	if g == nil {
+		return true, nil
+	}
+	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 1, unsigned(g.runs[0].first), unsigned(r.last), encodeFilter(g.filter)); err != nil {
+		return false, fmt.Errorf("directory: %w", err)
+	}
+	return true, nil
 }
 
 // reset makes the connection usable after a failed commit. Where it cannot, the
@@ -310,18 +352,14 @@ func (w *writer) reset(ctx context.Context) {
 }
 
 // append appends the rows of a table that are not there yet.
-func (w *writer) append(ctx context.Context, t table, group []*change, newHosts map[string]uint64) error {
-	var fresh []row
-	var suspects []rowKey // which may be stored, or stand in fresh
+func (w *writer) append(ctx context.Context, t table, group []*change, tx *transaction) error {
+	var suspects []rowID // which may be stored, or stand twice in the group
+	n := 0
 	for _, c := range group {
-		for _, r := range c.rows[t] {
-			if w.filters[t].add(r.key) {
-				suspects = append(suspects, r.key)
-			}
-			fresh = append(fresh, r)
-		}
+		n += len(c.rows[t])
+		suspects = append(suspects, w.directory.admit(c.rows[t], w.seq+uint64(n))...) //nolint:gosec // a length
 	}
-	if len(fresh) == 0 {
+	if n == 0 {
 		return nil
 	}
 	known, err := w.known(ctx, t, suspects)
@@ -329,21 +367,26 @@ func (w *writer) append(ctx context.Context, t table, group []*change, newHosts 
 		return err
 	}
 	appended := 0
-	for _, r := range fresh {
-		if isKnown, isSuspect := known[r.key]; isSuspect {
-			if isKnown {
-				continue
+	for _, c := range group {
+		for i := range c.rows[t] {
+			r := &c.rows[t][i]
+			if len(known) > 0 {
+				if isKnown, isSuspect := known[r.id]; isSuspect {
+					if isKnown {
+						continue
+					}
+					known[r.id] = true
+				}
 			}
-			known[r.key] = true
-		}
-		w.seq++
-		r.values[0] = w.seq
-		if err := w.appenders[t].AppendRow(r.values...); err != nil {
-			return err
-		}
-		appended++
-		if _, told := newHosts[r.host]; r.host != "" && !told && !w.hosts[r.host] {
-			newHosts[r.host] = w.seq
+			w.seq++
+			r.values[0] = w.seq
+			if err := w.appenders[t].AppendRow(r.values...); err != nil {
+				return err
+			}
+			appended++
+			if t == spans {
+				w.note(r, tx)
+			}
 		}
 	}
 	if appended == 0 {
@@ -352,75 +395,106 @@ func (w *writer) append(ctx context.Context, t table, group []*change, newHosts 
 	return w.appenders[t].Flush()
 }
 
-// known returns for each of the keys whether it is stored.
-func (w *writer) known(ctx context.Context, t table, keys []rowKey) (map[rowKey]bool, error) {
-	if len(keys) == 0 {
-		return nil, nil
+// receivedColumn is the place of received among the columns of spans.
+const receivedColumn = 9
+
+// note keeps the host and service of a span where they are new.
+func (w *writer) note(r *row, tx *transaction) {
+	if _, told := tx.hosts[r.host]; r.host != "" && !told && !w.hosts[r.host] {
+		tx.hosts[r.host] = w.seq
 	}
-	known := make(map[rowKey]bool, len(keys))
-	ids := make([]uint64, len(keys))
-	traces := make([]string, len(keys))
-	for i, k := range keys {
-		known[k] = false
-		ids[i], traces[i] = k.id, k.trace.String()
-	}
-	var found *sql.Rows
-	var err error
-	if t == spans {
-		found, err = w.conn.QueryContext(ctx, sqlKnownSpans, traces, ids)
-	} else {
-		found, err = w.conn.QueryContext(ctx, [...]string{sqlKnownRequests, sqlKnownNavigations, sqlKnownWebVitals}[t], ids)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer found.Close()
-	for found.Next() {
-		var k rowKey
-		dest := []any{&k.id}
-		if t == spans {
-			dest = []any{(*traceColumn)(&k.trace), &k.id}
+	for _, s := range [...][2]string{{r.service, ""}, {r.service, r.host}} {
+		if w.services[s] {
+			continue
 		}
-		if err := found.Scan(dest...); err != nil {
-			return nil, err
+		at := timeOf(r.values[receivedColumn].(int64)) //nolint:errcheck // encode puts it
+		if first, told := tx.services[s]; !told || at.Before(first) {
+			tx.services[s] = at
 		}
-		known[k] = true
 	}
-	return known, found.Err()
 }
 
-func (w *writer) putHosts(ctx context.Context, first map[string]uint64) error {
-	if len(first) == 0 {
-		return nil
+// known returns for each of the ids whether it is stored.
+func (w *writer) known(ctx context.Context, t table, suspects []rowID) (map[rowID]bool, error) {
+	if len(suspects) == 0 {
+		return nil, nil
 	}
-	var hosts []string
-	var seqs []uint64
-	for h, seq := range first {
-		hosts, seqs = append(hosts, h), append(seqs, seq)
+	known := make(map[rowID]bool, len(suspects))
+	ids := make([]uint64, len(suspects))
+	traces := make([]string, len(suspects))
+	keys := make([]key, len(suspects))
+	for i, k := range suspects {
+		known[k] = false
+		ids[i], traces[i] = k.id, k.trace.String()
+		if t == spans {
+			keys[i] = spanKey(k.trace, k.id)
+		} else {
+			keys[i] = idKey(idKeys[t], k.id)
+		}
 	}
-	_, err := w.conn.ExecContext(ctx, sqlPutHosts, hosts, seqs)
-	return err
+	for _, r := range w.directory.find(keys...) {
+		var found []rowID
+		var err error
+		if t == spans {
+			found, err = collect(ctx, w.conn, func(k *rowID) []any { return []any{(*traceColumn)(&k.trace), &k.id} },
+				sqlKnownSpans, unsigned(r.first), unsigned(r.last), traces, ids)
+		} else {
+			found, err = collect(ctx, w.conn, func(k *rowID) []any { return []any{&k.id} },
+				fmt.Sprintf(sqlKnown, tableNames[t]), unsigned(r.first), unsigned(r.last), ids)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range found {
+			known[k] = true
+		}
+	}
+	return known, nil
+}
+
+// putNames stores the hosts and services that a transaction has seen.
+func (w *writer) putNames(ctx context.Context, tx *transaction) error {
+	if len(tx.hosts) > 0 {
+		var hosts []string
+		var seqs []uint64
+		for h, seq := range tx.hosts {
+			hosts, seqs = append(hosts, h), append(seqs, seq)
+		}
+		if _, err := w.conn.ExecContext(ctx, sqlPutHosts, hosts, seqs); err != nil {
+			return fmt.Errorf("hosts: %w", err)
+		}
+	}
+	for s, received := range maps.All(tx.services) {
+		if _, err := w.conn.ExecContext(ctx, sqlPutService, s[0], s[1], clampNanos(received)); err != nil {
+			return fmt.Errorf("services: %w", err)
+		}
+	}
+	return nil
 }
 
 func (w *writer) putLinks(ctx context.Context, c *change) error {
-	if len(c.links) > 0 {
-		for _, v := range c.links {
-			if err := w.judged.AppendRow(v...); err != nil {
-				return err
-			}
-		}
-		if err := w.judged.Flush(); err != nil {
-			return err
-		}
-		for _, q := range []string{sqlPutLinks, "DELETE FROM judged"} {
-			if _, err := w.conn.ExecContext(ctx, q); err != nil {
-				return err
-			}
-		}
-	}
-	if c.watermark == nil {
+	if len(c.links) == 0 {
 		return nil
 	}
-	_, err := w.conn.ExecContext(ctx, sqlPutWatermark, unsigned(uint64(*c.watermark)))
+	for _, v := range c.links {
+		if err := w.judged.AppendRow(v...); err != nil {
+			return err
+		}
+	}
+	if err := w.judged.Flush(); err != nil {
+		return err
+	}
+	first, last := c.links[0][0].(uint64), uint64(0) //nolint:errcheck // linkValues puts it
+	for _, v := range c.links {
+		seq := v[0].(uint64) //nolint:errcheck // the same
+		first, last = min(first, seq), max(last, seq)
+	}
+	if _, err := w.conn.ExecContext(ctx, sqlPutLinks, unsigned(first), unsigned(last)); err != nil {
+		return err
+	}
+	if _, err := w.conn.ExecContext(ctx, sqlPutJoined, unsigned(first), unsigned(last)); err != nil {
+		return err
+	}
+	_, err := w.conn.ExecContext(ctx, "DELETE FROM judged")
 	return err
 }

@@ -1,5 +1,6 @@
 -- Where verdicts wait within a transaction for put_links.sql; columns as in requests.
 CREATE TEMP TABLE judged (
+    seq UBIGINT NOT NULL,
     id UBIGINT NOT NULL,
     status VARCHAR NOT NULL,
     reason VARCHAR NOT NULL,
@@ -8,5 +9,9 @@ CREATE TEMP TABLE judged (
     span_id UBIGINT,
     final BOOLEAN NOT NULL,
     due BIGINT NOT NULL,
-    judged_at BIGINT NOT NULL
+    judged_at BIGINT NOT NULL,
+    service VARCHAR NOT NULL,
+    route VARCHAR NOT NULL,
+    entry_start BIGINT NOT NULL,
+    entry_duration BIGINT NOT NULL
 )

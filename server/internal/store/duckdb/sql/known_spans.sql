@@ -1,3 +1,4 @@
--- $1: trace ids, $2: the span ids that belong to them
+-- Those of the spans, by trace id ($3) and span id ($4), that stand in the rows $1 to $2.
 SELECT trace_id, span_id FROM spans
-WHERE (trace_id, span_id) IN (SELECT unnest($1::VARCHAR[])::UUID, unnest($2::UBIGINT[]))
+WHERE seq BETWEEN $1 AND $2
+    AND (trace_id, span_id) IN (SELECT unnest($3::VARCHAR[])::UUID, unnest($4::UBIGINT[]))

@@ -3,6 +3,9 @@ SELECT greatest(
     (SELECT coalesce(max(seq), 0) FROM requests),
     (SELECT coalesce(max(seq), 0) FROM navigations),
     (SELECT coalesce(max(seq), 0) FROM web_vitals),
+    (SELECT coalesce(max(seq), 0) FROM errors),
+    (SELECT coalesce(max(seq), 0) FROM actions),
     (SELECT coalesce(max(seq), 0) FROM spans),
-    (SELECT watermark >> 20 FROM link_state)
+    (SELECT coalesce(max(last_seq), 0) FROM directory),
+    (SELECT watermark >> 20 FROM state)
 )

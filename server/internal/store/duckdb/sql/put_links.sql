@@ -1,3 +1,4 @@
+-- $1 and $2 bound the rows.
 UPDATE requests SET
     link_status = j.status,
     link_reason = j.reason,
@@ -6,6 +7,11 @@ UPDATE requests SET
     link_span_id = j.span_id,
     link_final = j.final,
     link_due = j.due,
-    link_judged_at = j.judged_at
+    link_judged_at = j.judged_at,
+    entry_service = j.service,
+    entry_route = j.route,
+    entry_start = j.entry_start,
+    entry_duration = j.entry_duration
 FROM judged AS j
-WHERE requests.id = j.id AND requests.link_judged_at <= j.judged_at
+WHERE requests.seq BETWEEN $1 AND $2 AND requests.seq = j.seq AND requests.id = j.id
+    AND requests.link_judged_at <= j.judged_at

@@ -1,1 +1,1 @@
-SELECT * EXCLUDE (seq) FROM requests WHERE id = $1
+SELECT * FROM requests WHERE /*rows*/ AND id = $1

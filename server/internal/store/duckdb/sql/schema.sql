@@ -291,3 +291,5 @@ CREATE TABLE directory (
     last_seq UBIGINT NOT NULL,
     filter BLOB NOT NULL
 );
+
+INSERT INTO state VALUES (0, 0, 0, 0);

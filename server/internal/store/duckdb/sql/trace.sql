@@ -1,4 +1,4 @@
-SELECT * EXCLUDE (seq) FROM spans
-WHERE trace_id = $1::VARCHAR::UUID
+SELECT * FROM spans
+WHERE /*rows*/ AND trace_id = $1::VARCHAR::UUID
 ORDER BY start, span_id
 LIMIT $2

@@ -1,0 +1,308 @@
+package duckdb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Ids are random, so an index on them would be as large as the ids, all of it hot, and
+// a commit would pay for it in each of its rows. Instead a directory says in which stretches of
+// rows a key may stand: a Bloom filter for each run of rows, and one for each group of runs. A look-up
+// probes a filter for each group, then those of the runs in the groups that match, and the table is read in
+// the runs that match alone. Filters of runs and groups that are full never change; they are rows of the table
+// directory, and only the open ones are made anew from the rows when the file is opened.
+
+// The sizes of the directory's parts.
+const (
+	runKeys      = 1 << 18 // keys of a run, about 100,000 rows
+	groupRuns    = 16
+	runBits      = 12 // bits of a run's filter for each of its keys
+	groupBits    = 16 // bits of a group's filter for each of its keys
+	bitsPerProbe = 9  // to name a bit within a block
+	probes       = 6
+)
+
+// keyKind says what a key names.
+type keyKind uint64
+
+const (
+	keyRequest      keyKind = iota + 1 // a request's event id
+	keyNavigation                      // the event ids of the other tables
+	keyWebVital                        //
+	keyError                           //
+	keyAction                          //
+	keySpan                            // a span: trace and span id
+	keySpanTrace                       // the trace id of spans
+	keyDtr                             // the span id that the dtr entry of a SERVER span names
+	keyRequestTrace                    // a trace that a request carried or was answered with
+	keyRequestSpan                     // the span id that a request carried
+	keySession                         // a session's id
+	keyPage                            // a page's id
+	keyResponse                        // a response id with its URL
+)
+
+// key is a kind and an id of it as a number; hash makes filters' bits of it.
+type key struct {
+	kind   keyKind
+	hi, lo uint64
+}
+
+func idKey(kind keyKind, id uint64) key { return key{kind: kind, lo: id} }
+
+func traceKey(kind keyKind, id [16]byte) key {
+	return key{kind, binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])}
+}
+
+func textKey(kind keyKind, text string) key {
+	return key{kind, xxhash.Sum64String(text), uint64(len(text))}
+}
+
+func spanKey(trace [16]byte, id uint64) key {
+	k := traceKey(keySpan, trace)
+	k.lo ^= bits.RotateLeft64(id, 32)
+	return k
+}
+
+func responseKey(id int32, url string) key {
+	return key{keyResponse, xxhash.Sum64String(url), uint64(uint32(id))} //nolint:gosec // its bits
+}
+
+// directory is the directory in memory. Its methods may be called from many
+// goroutines; only the writer adds.
+type directory struct {
+	seed [2]uint64 // so that nobody can choose ids that collide
+
+	mu     sync.RWMutex
+	groups []*group // in the order of their rows; the last is open
+}
+
+// group is some runs that follow each other, and a filter of all their keys.
+type group struct {
+	filter []block
+	runs   []*run // in order; the last of the last group is open
+}
+
+// run is a stretch of rows.
+type run struct {
+	seqRange
+	filter []block
+	keys   int
+}
+
+// seqRange is the rows from first to last; none where last is less.
+type seqRange struct{ first, last uint64 }
+
+// block is the part of a filter that holds all bits of a key: one cache line.
+type block [8]uint64
+
+func newDirectory(seed [2]uint64) *directory {
+	d := &directory{seed: seed}
+	d.openGroup(1)
+	return d
+}
+
+func (d *directory) openGroup(firstSeq uint64) {
+	d.groups = append(d.groups, &group{filter: newFilter(runKeys * groupRuns * groupBits)})
+	d.openRun(firstSeq)
+}
+
+func (d *directory) openRun(firstSeq uint64) {
+	g := d.groups[len(d.groups)-1]
+	g.runs = append(g.runs, &run{seqRange: seqRange{firstSeq, 0}, filter: newFilter(runKeys * runBits)})
+}
+
+// open returns the group and the run that take new keys.
+func (d *directory) open() (*group, *run) {
+	g := d.groups[len(d.groups)-1]
+	return g, g.runs[len(g.runs)-1]
+}
+
+// admit adds the keys of rows that get seqs up to last, and returns the ids of those that may stand there already.
+func (d *directory) admit(all []row, last uint64) (suspects []rowID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g, r := d.open()
+	for i := range all {
+		for j, k := range all[i].keys {
+			h := d.hash(k)
+			if j == 0 && d.mayHold(h) {
+				suspects = append(suspects, all[i].id)
+			}
+			if set(r.filter, h) {
+				r.keys++
+				set(g.filter, h)
+			}
+		}
+	}
+	r.last = max(r.last, last)
+	return suspects
+}
+
+// mayHold reports whether some run may hold a key; the newest are looked at first.
+func (d *directory) mayHold(h uint64) bool {
+	for _, g := range slices.Backward(d.groups) {
+		if !has(g.filter, h) {
+			continue
+		}
+		for _, r := range slices.Backward(g.runs) {
+			if has(r.filter, h) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// full returns the open run where it is to be closed, else nil, and the open group where that is to be closed with it.
+func (d *directory) full() (*run, *group) {
+	g, r := d.open()
+	switch {
+	case r.keys < runKeys:
+		return nil, nil
+	case len(g.runs) < groupRuns:
+		return r, nil
+	default:
+		return r, g
+	}
+}
+
+// turn opens a new run, and a new group where the old one is full.
+func (d *directory) turn() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	g, r := d.open()
+	if len(g.runs) < groupRuns {
+		d.openRun(r.last + 1)
+	} else {
+		d.openGroup(r.last + 1)
+	}
+}
+
+// find returns the stretches of rows, in order, in which one of the keys may stand.
+func (d *directory) find(keys ...key) []seqRange {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var found []seqRange
+	for _, k := range keys {
+		h := d.hash(k)
+		for _, g := range d.groups {
+			if !has(g.filter, h) {
+				continue
+			}
+			for _, r := range g.runs {
+				if has(r.filter, h) {
+					found = append(found, r.seqRange)
+				}
+			}
+		}
+	}
+	return merged(found)
+}
+
+// forget drops the runs that end before a row, and returns the last row that they hold; zero where none is dropped.
+func (d *directory) forget(before uint64) (last uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.groups) > 1 {
+		g := d.groups[0]
+		end := g.runs[len(g.runs)-1].last
+		if end >= before {
+			break
+		}
+		d.groups, last = d.groups[1:], end
+	}
+	return last
+}
+
+// merged sorts ranges and joins those that touch.
+func merged(all []seqRange) []seqRange {
+	if len(all) < 2 {
+		return all
+	}
+	slices.SortFunc(all, func(a, b seqRange) int {
+		if a.first < b.first {
+			return -1
+		}
+		if a.first > b.first {
+			return 1
+		}
+		return 0
+	})
+	out := all[:1]
+	for _, r := range all[1:] {
+		if last := &out[len(out)-1]; r.first <= last.last+1 {
+			last.last = max(last.last, r.last)
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// hash folds a key to 64 bits by two wide multiplications with the seed, as wyhash does.
+func (d *directory) hash(k key) uint64 {
+	const a, b = 0x9e3779b97f4a7c15, 0xd1b54a32d192ed03
+	h, l := bits.Mul64(k.hi^d.seed[0]^a, k.lo^d.seed[1])
+	h, l = bits.Mul64(h^l^uint64(k.kind)*b, d.seed[0]^k.lo^b)
+	return h ^ l
+}
+
+func newFilter(bits int) []block { return make([]block, bits/(64*len(block{}))) }
+
+// set sets the bits of a hash and reports whether one of them was not set.
+func set(filter []block, h uint64) (fresh bool) {
+	b, at := locate(filter, h)
+	for range probes {
+		mask := uint64(1) << (at & 63)
+		fresh = fresh || b[at>>6&7]&mask == 0
+		b[at>>6&7] |= mask
+		at >>= bitsPerProbe
+	}
+	return fresh
+}
+
+func has(filter []block, h uint64) bool {
+	b, at := locate(filter, h)
+	for range probes {
+		if b[at>>6&7]&(1<<(at&63)) == 0 {
+			return false
+		}
+		at >>= bitsPerProbe
+	}
+	return true
+}
+
+// locate returns the block of a hash, and the bits to set in it, 9 for each probe.
+func locate(filter []block, h uint64) (*block, uint64) {
+	i, rest := bits.Mul64(h, uint64(len(filter)))
+	return &filter[i], rest * 0x9e3779b97f4a7c15 >> 10
+}
+
+// encodeFilter and decodeFilter are the form of a filter in the file: its words, little endian.
+func encodeFilter(filter []block) []byte {
+	out := make([]byte, 0, len(filter)*64)
+	for i := range filter {
+		for _, w := range filter[i] {
+			out = binary.LittleEndian.AppendUint64(out, w)
+		}
+	}
+	return out
+}
+
+func decodeFilter(b []byte, blocks int) ([]block, error) {
+	if len(b) != blocks*64 {
+		return nil, fmt.Errorf("a filter of %d bytes, and %d are due", len(b), blocks*64)
+	}
+	filter := make([]block, blocks)
+	for i := range filter {
+		for j := range filter[i] {
+			filter[i][j] = binary.LittleEndian.Uint64(b[i*64+j*8:])
+		}
+	}
+	return filter, nil
+}

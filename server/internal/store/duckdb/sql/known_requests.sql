@@ -1,1 +1,0 @@
-SELECT id FROM requests WHERE id IN (SELECT unnest($1::UBIGINT[]))

@@ -1,1 +1,0 @@
-SELECT id FROM web_vitals WHERE id IN (SELECT unnest($1::UBIGINT[]))

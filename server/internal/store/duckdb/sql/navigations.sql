@@ -1,0 +1,4 @@
+SELECT * FROM navigations
+WHERE /*conditions*/
+ORDER BY start DESC, id DESC
+LIMIT $1

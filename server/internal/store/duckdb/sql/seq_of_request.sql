@@ -1,0 +1,1 @@
+SELECT seq FROM requests WHERE /*rows*/ AND id = $1

@@ -1,0 +1,4 @@
+SELECT * FROM requests
+WHERE /*rows*/ AND (sent_trace_id = $1::VARCHAR::UUID OR answer_trace_id = $1::VARCHAR::UUID)
+ORDER BY start DESC, id DESC
+LIMIT $2

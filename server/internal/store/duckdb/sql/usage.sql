@@ -1,0 +1,2 @@
+SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM navigations), (SELECT count(*) FROM web_vitals),
+    (SELECT count(*) FROM errors), (SELECT count(*) FROM actions), (SELECT count(*) FROM spans)

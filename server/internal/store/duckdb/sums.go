@@ -1,0 +1,275 @@
+package duckdb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/server/internal/store"
+)
+
+// refuse returns the error of a question that is not well-formed; nil where err is nil.
+func refuse(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, Kind: KindInvalid, Err: err}
+}
+
+// Facets implements store.Reader.
+func (s *Store) Facets(ctx context.Context, f store.Filter, fields []store.Field, limit int) ([]store.Facet, error) {
+	const op = "facets"
+	if err := store.CheckFacets(&f, fields, limit); err != nil {
+		return nil, refuse(op, err)
+	}
+	facets := make([]store.Facet, len(fields))
+	for i, field := range fields {
+		c := where(limit)
+		s.filter(c, &f, requestFields, "start")
+		query := strings.Replace(c.in(sqlFacet), "/*column*/", textOf(field), 1)
+		values, err := readAll(ctx, s, op, func(v *store.FacetValue) []any { return []any{&v.Value, &v.Count} }, query, c.args...)
+		if err != nil {
+			return nil, err
+		}
+		facets[i] = store.Facet{Field: field, Values: values}
+	}
+	return facets, nil
+}
+
+// textOf is a field of requests as text.
+func textOf(f store.Field) string {
+	if f == store.FieldStatusCode {
+		return "CASE WHEN status_code = 0 THEN '' ELSE status_code::VARCHAR END"
+	}
+	return requestFields[f]
+}
+
+// Coverage implements store.Reader.
+func (s *Store) Coverage(ctx context.Context, q store.CoverageQuery) ([]store.CoverageCount, error) {
+	const op = "coverage"
+	if err := q.Check(); err != nil {
+		return nil, refuse(op, err)
+	}
+	c := where(int64(q.Step), store.MaxCoverageValues, store.Other)
+	s.filter(c, &q.Filter, requestFields, "start")
+	column := "''"
+	if q.By != "" {
+		column = textOf(q.By)
+	}
+	columns := func(n *store.CoverageCount) []any {
+		return []any{(*timeColumn)(&n.Start), &n.Value, &n.Status, &n.Count}
+	}
+	counts, err := readAll(ctx, s, op, columns, strings.Replace(c.in(sqlCoverage), "/*column*/", column, 1), c.args...)
+	for i := range counts {
+		if q.Step == 0 {
+			counts[i].Start = time.Time{}
+		}
+	}
+	return counts, err
+}
+
+// Endpoints implements store.Reader.
+func (s *Store) Endpoints(ctx context.Context, f store.Filter, limit int) ([]store.Endpoint, error) {
+	const op = "endpoints"
+	if err := cmp.Or(store.CheckLimit(limit), f.Check(store.Field.OfRequest)); err != nil {
+		return nil, refuse(op, err)
+	}
+	type sums struct {
+		store.Endpoint
+		p50, p75, p95 int16
+	}
+	c := where(limit)
+	s.filter(c, &f, requestFields, "start")
+	columns := func(e *sums) []any {
+		return []any{
+			&e.Host, &e.Method, &e.Endpoint.Endpoint, &e.Count, &e.Errors, &e.Linked, &e.Partial, &e.Unlinked,
+			&e.p50, &e.p75, &e.p95, &e.Timed, &e.Frontend, &e.Network, &e.Backend,
+		}
+	}
+	found, err := readAll(ctx, s, op, columns, c.in(sqlEndpoints), c.args...)
+	if err != nil {
+		return nil, err
+	}
+	endpoints := make([]store.Endpoint, len(found))
+	for i, e := range found {
+		endpoints[i] = e.Endpoint
+		endpoints[i].P50, endpoints[i].P75, endpoints[i].P95 = model.BucketDuration(e.p50), model.BucketDuration(e.p75), model.BucketDuration(e.p95)
+	}
+	return endpoints, nil
+}
+
+// ServiceMap implements store.Reader.
+func (s *Store) ServiceMap(ctx context.Context, q store.ServiceMapQuery) (store.ServiceMap, error) {
+	const op = "service map"
+	if err := q.Check(); err != nil {
+		return store.ServiceMap{}, refuse(op, err)
+	}
+	type edge struct {
+		store.ServiceEdge
+		more bool
+	}
+	var m store.ServiceMap
+	add := func(query string, from func(*edge) *string, f *store.Filter) error {
+		c := where(q.MaxSpans)
+		s.filter(c, f, requestFields, "start")
+		columns := func(e *edge) []any {
+			return []any{from(e), &e.ToService, &e.Count, &e.Errors, &e.Duration, &e.more}
+		}
+		found, err := readAll(ctx, s, op, columns, c.in(query), c.args...)
+		for _, e := range found {
+			m.Edges = append(m.Edges, e.ServiceEdge)
+			m.Sampled = m.Sampled || e.more
+		}
+		return err
+	}
+	f := store.Filter{From: q.From, To: q.To}
+	if err := add(sqlMapServices, func(e *edge) *string { return &e.FromService }, &f); err != nil {
+		return store.ServiceMap{}, err
+	}
+	if q.ApplicationID != "" {
+		f.Terms = []store.Term{{Field: store.FieldApplication, Values: []string{q.ApplicationID}}}
+	}
+	if err := add(sqlMapFrontends, func(e *edge) *string { return &e.FromApplication }, &f); err != nil {
+		return store.ServiceMap{}, err
+	}
+	slices.SortFunc(m.Edges, func(a, b store.ServiceEdge) int {
+		return cmp.Or(cmp.Compare(a.FromApplication, b.FromApplication), cmp.Compare(a.FromService, b.FromService), cmp.Compare(a.ToService, b.ToService))
+	})
+	return m, nil
+}
+
+// Services implements store.Reader.
+func (s *Store) Services(ctx context.Context, limit int) ([]store.Service, error) {
+	const op = "services"
+	if err := store.CheckLimit(limit); err != nil {
+		return nil, refuse(op, err)
+	}
+	columns := func(v *store.Service) []any {
+		return []any{&v.Name, (*namesColumn)(&v.Hosts), (*timeColumn)(&v.FirstSeen)}
+	}
+	return readAll(ctx, s, op, columns, sqlServices, limit)
+}
+
+// namesColumn is a list of names, in order, without empty ones, at most store.MaxNames.
+type namesColumn []string
+
+func (c *namesColumn) Scan(src any) error {
+	*c = nil
+	if src == nil {
+		return nil
+	}
+	list, ok := src.([]any)
+	if !ok {
+		return fmt.Errorf("names of the Go type %T", src)
+	}
+	for _, item := range list {
+		name, ok := item.(string)
+		if !ok {
+			return fmt.Errorf("a name of the Go type %T", item)
+		}
+		if name != "" {
+			*c = append(*c, name)
+		}
+	}
+	slices.Sort(*c)
+	*c = (*c)[:min(len(*c), store.MaxNames)]
+	return nil
+}
+
+// Traces implements store.Reader.
+func (s *Store) Traces(ctx context.Context, q store.TraceQuery) ([]store.TraceSummary, error) {
+	const op = "traces"
+	if err := q.Check(); err != nil {
+		return nil, refuse(op, err)
+	}
+	c := where(q.Limit)
+	s.filter(c, &store.Filter{From: q.From, To: q.To}, nil, "start")
+	if q.Service != "" {
+		c.and("service = ?", q.Service)
+	}
+	if q.Name != "" {
+		part := store.FoldASCII(q.Name)
+		c.and("(contains("+sqlFold("name")+", ?) OR contains("+sqlFold("route")+", ?))", part, part)
+	}
+	if q.MinDuration > 0 {
+		c.and("duration >= ?", int64(q.MinDuration))
+	}
+	if q.Error {
+		c.and("status_code = 2")
+	}
+	after := "true" // of the traces, once the first entry span of each is known
+	if p := q.Before; p != nil {
+		start := c.arg(clampNanos(p.Start))
+		after = fmt.Sprintf("(start < %[1]s OR start = %[1]s AND trace_id < %[2]s::VARCHAR::UUID)", start, c.arg(p.ID.String()))
+	}
+	columns := func(t *store.TraceSummary) []any {
+		return []any{
+			(*traceColumn)(&t.TraceID), (*timeColumn)(&t.Start), &t.Duration, (*idColumn)(&t.SpanID), &t.Service, &t.Name, &t.Route, &t.Error,
+		}
+	}
+	found, err := readAll(ctx, s, op, columns, strings.Replace(c.in(sqlTraces), "/*after*/", after, 1), c.args...)
+	if err != nil {
+		return nil, err
+	}
+	return found, s.addTraceSums(ctx, op, found)
+}
+
+// addTraceSums adds what is known of whole traces.
+func (s *Store) addTraceSums(ctx context.Context, op string, traces []store.TraceSummary) error {
+	if len(traces) == 0 {
+		return nil
+	}
+	at := make(map[traceColumn]*store.TraceSummary, len(traces))
+	ids := make([]string, len(traces))
+	keys := make([]key, len(traces))
+	for i := range traces {
+		t := &traces[i]
+		at[traceColumn(t.TraceID)], ids[i], keys[i] = t, t.TraceID.String(), traceKey(keySpanTrace, t.TraceID)
+	}
+	type sums struct {
+		id            traceColumn
+		spans, errors int64
+		services      []any
+	}
+	columns := func(v *sums) []any { return []any{&v.id, &v.spans, &v.errors, (*listColumn)(&v.services)} }
+	found, err := read(ctx, s, op, columns, sqlTraceSums, s.directory.find(keys...), ids)
+	if err != nil {
+		return err
+	}
+	services := map[traceColumn][]any{}
+	for _, v := range found { // one for each stretch of rows
+		t := at[v.id]
+		t.Spans += v.spans
+		t.Errors += v.errors
+		services[v.id] = append(services[v.id], v.services...)
+	}
+	for id, all := range services {
+		t := at[id]
+		var names []string
+		for _, name := range all {
+			if text, ok := name.(string); ok && text != "" {
+				names = append(names, text)
+			}
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+		t.Services = names[:min(len(names), store.MaxNames)]
+	}
+	return nil
+}
+
+// listColumn is a list as the driver gives it.
+type listColumn []any
+
+func (c *listColumn) Scan(src any) error {
+	list, ok := src.([]any)
+	if !ok && src != nil {
+		return fmt.Errorf("a list of the Go type %T", src)
+	}
+	*c = list
+	return nil
+}
