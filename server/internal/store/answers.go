@@ -13,7 +13,7 @@ type Facet struct {
 	Values []FacetValue
 }
 
-// FacetValue is one value of a field; empty: the events have none.
+// FacetValue is one value of a field, numbers in decimal; empty: the events have none.
 type FacetValue struct {
 	Value string
 	Count int64
@@ -23,7 +23,7 @@ type FacetValue struct {
 type CoverageQuery struct {
 	Filter
 	// Step divides time: a count is of the requests that start in [n*Step, (n+1)*Step) since
-	// 1970. Zero: all of the time together.
+	// 1970 (see StepStart). Zero: all of the time together.
 	Step time.Duration
 	// By divides by the values of a field, which must be a facet; empty: all together. Of more than
 	// MaxCoverageValues values the most frequent stand alone (equal counts by value), the rest together as Other.
@@ -48,25 +48,31 @@ type CoverageCount struct {
 type Endpoint struct {
 	Host, Method, Endpoint string
 	Count                  int64
-	Errors                 int64 // no answer although sent, or a status of 400 and more
+	Errors                 int64 // see Failed
 	Linked, Partial        int64
 	Unlinked               int64 // the rest is not applicable or pending
-	// The quantiles of the duration, by buckets: each is model.BucketDuration of the bucket that holds the
-	// value of rank ceil(q*Count).
+	// The quantiles of the duration, by buckets (see Buckets.Quantile): each is model.BucketDuration of the
+	// bucket that holds the value of rank ceil(q*Count).
 	P50, P75, P95 time.Duration
 	// Where the time of its requests went, summed up over the Timed ones: those whose entry span is stored and
-	// whose request and response times are known.
+	// whose request and response times are known (see PartsOf).
 	Timed                      int64
 	Frontend, Network, Backend time.Duration
 }
 
+// MaxNames bounds the lists of services and hosts within an answer.
+const MaxNames = 16
+
+// StatusError is the status error of Span.StatusCode.
+const StatusError = 2
+
 // TraceQuery selects traces by one entry span of theirs.
 type TraceQuery struct {
-	From, To    time.Time // the entry span starts in [From, To); zero: no bound
-	Service     string    // empty: any
-	Name        string    // part of the span's name or route, without case; empty: any
-	MinDuration time.Duration
-	Error       bool // only spans with the status error
+	From, To    time.Time     // the entry span starts in [From, To); zero: no bound
+	Service     string        // empty: any
+	Name        string        // part of the span's name or route, without case; empty: any
+	MinDuration time.Duration // zero: any
+	Error       bool          // only spans with the status error
 	Before      *TracePlace
 	Limit       int // 1 to MaxLimit
 }
@@ -90,14 +96,15 @@ type TraceSummary struct {
 	Error    bool
 	Spans    int64    // stored of the trace
 	Errors   int64    // of them, with the status error
-	Services []string // in order, at most 16
+	Services []string // different ones that are named, in order, the first MaxNames
 }
 
-// ServiceMapQuery asks who called whom. The map is made of the newest MaxSpans spans and the newest
-// MaxSpans requests in [From, To), MaxSpans at most 200,000.
+// ServiceMapQuery asks who called whom. The map is made of the newest MaxSpans spans (equal starts by
+// descending span id, then trace id) and the newest MaxSpans requests of the application (as listed by
+// Requests) in [From, To), MaxSpans being 1 to MaxServiceMapSpans, else an error.
 type ServiceMapQuery struct {
 	From, To      time.Time
-	ApplicationID string // empty: all
+	ApplicationID string // whose requests; empty: all. Spans are those of all.
 	MaxSpans      int
 }
 
@@ -107,28 +114,28 @@ type ServiceMap struct {
 	Sampled bool // there was more than MaxSpans
 }
 
-// ServiceEdge counts calls: of an application's requests that are joined to an entry span of a service, or of
-// a service's spans whose child is an entry span of another service.
+// ServiceEdge counts calls: an application's requests whose link names the service of its entry span, or
+// entry spans of a service whose parent is a span of another service. Spans without a service are left out.
 type ServiceEdge struct {
 	FromApplication string // of a frontend; else empty
 	FromService     string
 	ToService       string
 	Count           int64
-	Errors          int64         // calls whose entry span (frontend: request) failed
-	Duration        time.Duration // summed up
+	Errors          int64         // calls whose entry span has the status error (frontend: see Failed of the request)
+	Duration        time.Duration // of the entry span (frontend: of the request), summed up
 }
 
 // Service is a service that ever sent spans.
 type Service struct {
 	Name      string
-	Hosts     []string  // that its entry spans answered for, in order, at most 16
-	FirstSeen time.Time // when its first span came in
+	Hosts     []string  // that its spans name (model.Span.Host), in order, at most MaxNames
+	FirstSeen time.Time // the earliest model.Span.Received
 }
 
 // Session is what is selected of a session.
 type Session struct {
 	ID            string
-	ApplicationID string // as the last request has it; so are the next ones
+	ApplicationID string // as the last request, by start, then id, has it; so are the next ones
 	InstanceID    string
 	Client        model.Client
 	Start, End    time.Time // the start of the first and the last request

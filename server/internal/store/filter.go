@@ -1,9 +1,12 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -16,11 +19,11 @@ type Filter struct {
 	Terms    []Term
 }
 
-// Term is one condition on a field.
+// Term is one condition on a field; of several on one field all must hold.
 type Term struct {
 	Field  Field
 	Op     Op
-	Values []string // one or more, at most MaxValues; Greater and Less take one number
+	Values []string // one or more, at most MaxValues, of which one must fit; Greater and Less take one number
 	Not    bool     // the condition must not hold
 }
 
@@ -36,8 +39,8 @@ type Op int
 
 // The comparisons.
 const (
-	Equal    Op = iota // the field is one of the values; numbers are compared as such
-	Contains           // the field contains one of the values, both in lower case, rune by rune (unicode.ToLower)
+	Equal    Op = iota // the field is one of the values; numbers are compared as float64
+	Contains           // the field contains one of the values, both in lower case, rune by rune (see ContainsFold)
 	Greater            // of numbers: field > value
 	Less               // of numbers: field < value
 )
@@ -45,7 +48,8 @@ const (
 // Field names what a term is about. Its text is the name in the API.
 type Field string
 
-// The fields of request events. An empty value of Equal selects events without one.
+// The fields of request events. An empty value of Equal selects events without one. A number is
+// decimal and finite, and its absence is 0.
 const (
 	FieldApplication Field = "rum.application.id"
 	FieldInstance    Field = "rum.instance.id"
@@ -62,10 +66,10 @@ const (
 	FieldInitiator   Field = "performance.initiator_type"
 	FieldURL         Field = "url.full"
 	FieldHost        Field = "server.address"
-	FieldEndpoint    Field = "endpoint" // the entry span's route, else the URL's pattern
+	FieldEndpoint    Field = "endpoint" // the entry span's route, else the URL's pattern (see EndpointOf)
 	FieldMethod      Field = "http.request.method"
 	FieldStatusCode  Field = "http.response.status_code" // a number; 0: no answer, or not readable
-	FieldDuration    Field = "duration_ms"               // a number
+	FieldDuration    Field = "duration_ms"               // a number (see Milliseconds)
 	FieldError       Field = "error.reason"
 	FieldContextHint Field = "request.trace_context_hint"
 	FieldTimingHint  Field = "request.server_timing_hint"
@@ -75,7 +79,7 @@ const (
 	FieldReason      Field = "link.reason"
 	FieldDetail      Field = "link.detail"
 	FieldService     Field = "service.name" // of the joined entry span
-	FieldTrace       Field = "trace.id"     // carried, answered or joined; Equal alone, one value
+	FieldTrace       Field = "trace.id"     // carried, answered or joined; Equal alone, one value, not empty
 
 	// Of errors only.
 	FieldErrorSource Field = "error.source"
@@ -165,7 +169,7 @@ func (t *Term) check(has func(Field) bool) error {
 			return fmt.Errorf("store: a value for %s is longer than %d bytes", t.Field, MaxValueBytes)
 		}
 		if t.Field.IsNumber() {
-			if _, err := strconv.ParseFloat(v, 64); err != nil {
+			if _, err := parseNumber(v); err != nil {
 				return fmt.Errorf("store: a value for %s is not a number", t.Field)
 			}
 		}
@@ -192,4 +196,18 @@ func (t *Term) check(has func(Field) bool) error {
 	default:
 		return fmt.Errorf("store: there is no comparison %d", t.Op)
 	}
+}
+
+var errNumber = errors.New("not a finite number")
+
+// parseNumber reads a finite decimal number.
+func parseNumber(s string) (float64, error) {
+	if strings.ContainsAny(s, "xX_") {
+		return 0, errNumber
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, errNumber
+	}
+	return n, nil
 }

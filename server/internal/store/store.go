@@ -30,7 +30,8 @@ type Batch struct {
 
 	// Position is the place in the journal of the last of these values. It is committed
 	// with them, and a batch whose Position is not after the committed one is left out
-	// whole: it was stored before. Zero: not from a journal.
+	// whole: it was stored before. Zero: not from a journal; such a batch is stored whatever
+	// the position, and leaves it where it is.
 	Position Position
 }
 
@@ -53,7 +54,9 @@ type Writer interface {
 	Position(ctx context.Context) (Position, error)
 }
 
-// MaxLimit bounds every limit of a listing.
+// MaxLimit bounds every limit of a listing: it must be 1 to MaxLimit, else an error.
+// Other are the limit of Tail, which may be zero too, and those of Trace, Events and Evidence,
+// which are not of a listing but of what belongs together: any from zero on.
 const MaxLimit = 1000
 
 // Place is an event's place in a listing that is ordered by start, newest first, equal
@@ -69,7 +72,7 @@ type Page struct {
 	Limit  int    // at most so many; must be 1 to MaxLimit, else an error
 }
 
-// Reader answers questions. The link of a request that was never judged has its id and
+// Reader answers questions. Text is ordered by its bytes, ids as they are written. The link of a request that was never judged has its id and
 // the status pending. Results belong to the caller. A read sees every
 // write that had returned before it began. Nothing found is an empty result,
 // except where ErrNotFound is named. A Filter that is not well-formed (see Filter.Check) is an error.
@@ -78,13 +81,15 @@ type Reader interface {
 	Requests(ctx context.Context, f Filter, p Page) ([]model.LinkedRequest, error)
 	// Request returns one request event; ErrNotFound where there is none.
 	Request(ctx context.Context, id model.EventID) (model.LinkedRequest, error)
-	// Tail lists requests in the order of writing, from after the place that the call
-	// before returned; zero is the beginning, the end is what Tail returns for limit 0.
+	// Tail lists requests in the order of writing (those of one write, or of writes that were
+	// committed together, in any order), from after the place that the call
+	// before returned; zero is the beginning, the end is what Tail returns for limit 0. Places
+	// outlive a restart. Where fewer than limit are found, the place returned is the end.
 	Tail(ctx context.Context, after uint64, f Filter, limit int) ([]model.LinkedRequest, uint64, error)
 	// Trace returns the spans of a trace by ascending Start, then id; at most limit.
 	Trace(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.Span, error)
 	// TraceRequests returns the requests that carried a trace, were answered with it or are
-	// joined to it, newest first; at most limit.
+	// joined to it, in the order of Requests; at most limit.
 	TraceRequests(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.LinkedRequest, error)
 	// Traces lists traces by their first entry span that the query selects, newest first, with
 	// what is known of each.
@@ -92,8 +97,9 @@ type Reader interface {
 	// Evidence returns what bears on a request's verdict; ErrNotFound where there is no such request.
 	Evidence(ctx context.Context, id model.EventID, maxSpans int) (model.Evidence, error)
 
-	// Facets counts the requests that a filter selects by the values of fields: of each field
-	// the limit most frequent values, equal counts by value.
+	// Facets counts the requests that a filter selects by the values of fields, in the order of
+	// fields: of each the limit most frequent values, equal counts by value as text. A field that is no
+	// facet is an error.
 	Facets(ctx context.Context, f Filter, fields []Field, limit int) ([]Facet, error)
 	// Coverage counts requests by time, by the value of a field and by verdict.
 	Coverage(ctx context.Context, q CoverageQuery) ([]CoverageCount, error)
@@ -102,25 +108,28 @@ type Reader interface {
 	Endpoints(ctx context.Context, f Filter, limit int) ([]Endpoint, error)
 	// ServiceMap counts who called whom.
 	ServiceMap(ctx context.Context, q ServiceMapQuery) (ServiceMap, error)
-	// Services lists the services that sent spans, by name, and the hosts that they answered for; at most limit.
+	// Services lists the services that ever sent spans, by name, and the hosts that they answered for; at
+	// most limit. Neither goes when the spans do. Spans without a service are nobody's.
 	Services(ctx context.Context, limit int) ([]Service, error)
 
 	// Sessions lists sessions that have a request which the filter selects, by the start of the
-	// last such request, newest first, equal ones by descending id; at most limit. Their counts are of what is selected.
+	// last such request, newest first, equal ones by descending id; at most limit. Their counts are of what is
+	// selected. Requests without a session id belong to none.
 	Sessions(ctx context.Context, f Filter, limit int) ([]Session, error)
 	// Events returns everything that a session or a page holds, each kind by ascending time, then id,
-	// at most limit of each kind.
+	// at most limit of each kind. A key that does not name just one of both is an error.
 	Events(ctx context.Context, k EventsKey, limit int) (Events, error)
-	// PageLoads lists navigations. Of a filter's terms those on fields that navigations have count (see
+	// PageLoads lists navigations in the order of Requests. Of a filter's terms those on fields that navigations have count (see
 	// Field.OfNavigation); another is an error.
 	PageLoads(ctx context.Context, f Filter, p Page) ([]model.NavigationEvent, error)
 	// ErrorGroups sums errors up by fingerprint, the most frequent first, equal counts by fingerprint; at most
 	// limit. Terms as of PageLoads, with Field.OfError.
 	ErrorGroups(ctx context.Context, f Filter, limit int) ([]ErrorGroup, error)
-	// Errors lists the errors of one fingerprint.
+	// Errors lists the errors of one fingerprint, by time as Requests by start.
 	Errors(ctx context.Context, fingerprint [8]byte, p Page) ([]model.ErrorEvent, error)
 
-	// Annotations lists annotations whose time lies in [from, to), by ascending time, then id; at most limit.
+	// Annotations lists annotations whose time lies in [from, to), zero being no bound, by ascending time, then
+	// id; at most limit.
 	Annotations(ctx context.Context, from, to time.Time, limit int) ([]Annotation, error)
 }
 
@@ -136,7 +145,9 @@ type Annotator interface {
 type Janitor interface {
 	// Expire removes what is older: events and spans of a kind whose start lies before
 	// the time given for the kind. Engines may keep some of it for a while where its removal would be
-	// dear, at most an hour's worth. A request goes with its verdict.
+	// dear, at most an hour's worth: what starts within the hour before that time. A request goes with its
+	// verdict. What was learned of hosts and services stays, and so do annotations, the position and the
+	// watermark. An id that has gone may be stored again, or left out as known.
 	Expire(ctx context.Context, before Retention) error
 	// Usage returns how much is stored.
 	Usage(ctx context.Context) (Usage, error)
@@ -177,14 +188,15 @@ type Linker interface {
 	// the first time, where the reason is backend_not_instrumented); and those not final
 	// whose verdict is due at now. A request appears once in a portion. limit, at least 1,
 	// bounds the requests of one portion (some engines exceed it by what one write holds);
-	// at least a quarter of a full portion is of those that are due, where there are so many. maxSpans
-	// bounds the spans of one trace, and those of other traces that a dtr entry
-	// joins to one request: the first by Start, then id, in that order; beyond them stand the spans whose
-	// parent is the request's, and the one that Server-Timing named. Requests of one trace
+	// at least a quarter of limit, rounded down, is of those that are due, where there are so many.
+	// maxSpans bounds the spans of one trace, and those of other traces that a dtr entry
+	// joins to one request: the first by Start, then span id, then trace id, in that order. After the first
+	// of one trace stand, in the same order and at most maxSpans of them, those of its others whose parent
+	// is the span that the request carried, or that Server-Timing named. Requests of one trace
 	// may share its slice, which is only to be read.
 	Work(ctx context.Context, after Watermark, now time.Time, limit, maxSpans int) (Work, error)
 	// PutLinks stores verdicts and the watermark in one step; of several links for a
-	// request the one judged last counts, now and in later calls. Links of requests that are
-	// not stored are left out.
+	// request the one judged last counts, now and in later calls; of those judged at one time the last
+	// given. Links of requests that are not stored are left out. A link's Row is not kept.
 	PutLinks(ctx context.Context, links []model.Link, next Watermark) error
 }
