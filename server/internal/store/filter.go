@@ -81,9 +81,8 @@ const (
 	FieldService     Field = "service.name" // of the joined entry span
 	FieldTrace       Field = "trace.id"     // carried, answered or joined; Equal alone, one value, not empty
 
-	// Of errors only.
-	FieldErrorSource Field = "error.source"
-	FieldErrorType   Field = "exception.type"
+	FieldErrorSource Field = "error.source"   // of errors alone
+	FieldErrorType   Field = "exception.type" // of errors alone
 )
 
 // fieldTraits says where a field stands and how it compares.
@@ -93,26 +92,26 @@ type fieldTraits struct {
 	facet                    bool // has few values, so that counting by them makes sense
 }
 
-// traits returns what is known of a field; ok is false for one that is none.
-func (f Field) traits() (t fieldTraits, ok bool) {
+// traits returns what is known of a field; nothing of one that is none.
+func (f Field) traits() fieldTraits {
 	switch f {
 	case FieldApplication, FieldBrowser, FieldOS, FieldDevice, FieldCountry, FieldAgent:
-		return fieldTraits{navigation: true, err: true, request: true, facet: true}, true
+		return fieldTraits{navigation: true, err: true, request: true, facet: true}
 	case FieldInstance, FieldSession, FieldPage, FieldView, FieldAction, FieldURL:
-		return fieldTraits{navigation: true, err: true, request: true}, true
+		return fieldTraits{navigation: true, err: true, request: true}
 	case FieldKind, FieldInitiator, FieldHost, FieldEndpoint, FieldMethod, FieldError, FieldContextHint, FieldTimingHint,
 		FieldDelivery, FieldProtocol, FieldStatus, FieldReason, FieldDetail, FieldService:
-		return fieldTraits{request: true, facet: true}, true
+		return fieldTraits{request: true, facet: true}
 	case FieldStatusCode:
-		return fieldTraits{request: true, facet: true, number: true}, true
+		return fieldTraits{request: true, facet: true, number: true}
 	case FieldDuration:
-		return fieldTraits{request: true, number: true, navigation: true}, true
+		return fieldTraits{request: true, number: true, navigation: true}
 	case FieldTrace:
-		return fieldTraits{request: true}, true
+		return fieldTraits{request: true}
 	case FieldErrorSource, FieldErrorType:
-		return fieldTraits{err: true}, true
+		return fieldTraits{err: true}
 	default:
-		return fieldTraits{}, false
+		return fieldTraits{}
 	}
 }
 
@@ -129,19 +128,19 @@ func Fields() []Field {
 }
 
 // OfRequest reports whether request events have the field.
-func (f Field) OfRequest() bool { t, _ := f.traits(); return t.request }
+func (f Field) OfRequest() bool { return f.traits().request }
 
 // OfNavigation reports whether navigations have the field.
-func (f Field) OfNavigation() bool { t, _ := f.traits(); return t.navigation }
+func (f Field) OfNavigation() bool { return f.traits().navigation }
 
 // OfError reports whether errors have the field.
-func (f Field) OfError() bool { t, _ := f.traits(); return t.err }
+func (f Field) OfError() bool { return f.traits().err }
 
 // IsNumber reports whether Greater and Less may be asked of the field.
-func (f Field) IsNumber() bool { t, _ := f.traits(); return t.number }
+func (f Field) IsNumber() bool { return f.traits().number }
 
 // IsFacet reports whether requests may be counted by the field.
-func (f Field) IsFacet() bool { t, _ := f.traits(); return t.facet }
+func (f Field) IsFacet() bool { return f.traits().facet }
 
 // Check reports the first fault of a filter; has says which fields there are, such
 // as Field.OfRequest.

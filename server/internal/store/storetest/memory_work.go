@@ -35,7 +35,7 @@ func (m *Memory) Work(ctx context.Context, after store.Watermark, now time.Time,
 	// Each request goes with the last write that concerns it, and each write goes whole.
 	byWrite := map[store.Watermark][]*requestRow{}
 	for _, r := range m.requests {
-		if cause := m.lastCause(r, after); cause > after {
+		if cause := m.lastCause(r); cause > after {
 			byWrite[cause] = append(byWrite[cause], r)
 		}
 	}
@@ -76,9 +76,8 @@ func (m *Memory) due(now time.Time) []*requestRow {
 	return due
 }
 
-// lastCause returns the last write that makes the request want a verdict, where
-// there is one after the watermark.
-func (m *Memory) lastCause(r *requestRow, after store.Watermark) store.Watermark {
+// lastCause returns the last write that made the request want a verdict.
+func (m *Memory) lastCause(r *requestRow) store.Watermark {
 	cause := r.write
 	if r.Link.Final {
 		return cause
