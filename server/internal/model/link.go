@@ -118,12 +118,12 @@ type Evidence struct {
 	ByDtr []SpanFacts
 	// HostSeen reports whether any span was ever seen from the request's host.
 	HostSeen bool
-	// HostServices are the services that spans of the request's host named, in order; at
-	// most MaxHostServices.
+	// HostServices are the services that spans of the request's host ever named, in order; of more
+	// than MaxHostServices any so many.
 	HostServices []string
 	// SameAnswer tells of requests of other sessions that were answered with the same Server-Timing trace id,
 	// or with the same response id for the same URL: each answer has both of its own. Nil where there is none,
-	// and where the request has no session. Response ids have 32 bits only, hence the URL.
+	// and where the request has no session; one without a session is of none. Response ids have 32 bits only, hence the URL.
 	SameAnswer *SameAnswer
 	// JudgedAt is when the verdict that is stored was given; zero where there is none.
 	JudgedAt time.Time

@@ -22,6 +22,9 @@ var evidenceTests = []testCase{
 	{"requests that share a trace", testSharedTrace},
 }
 
+// checkout is the services that answer for the host of entrySpan.
+var checkout = []string{"checkout"}
+
 // facts returns what evidence should hold of the spans, by start and id.
 func facts(spans ...model.Span) []model.SpanFacts {
 	var all []model.SpanFacts
@@ -49,7 +52,7 @@ func testCarriedEvidence(t *testing.T, st Store) {
 	bare := model.Span{TraceID: traceID(1), SpanID: spanID(11), Start: epoch.Add(time.Hour)}
 	got := evidenceOf(t, st, request(1), bare, entry, full, span(2, 12))
 	diff(t, "evidence", model.Evidence{
-		Request: request(1), Trace: facts(full, entry, bare), HostSeen: true,
+		Request: request(1), Trace: facts(full, entry, bare), HostSeen: true, HostServices: checkout,
 	}, got)
 }
 
@@ -60,7 +63,7 @@ func testAnsweredEvidence(t *testing.T, st Store) {
 	entry := entrySpan(60, 10, 77)
 	other := entrySpan(61, 11, 10) // its dtr names the entry span's id, which the request did not carry
 	got := evidenceOf(t, st, e, entry, other)
-	diff(t, "evidence", model.Evidence{Request: e, Trace: facts(entry), HostSeen: true}, got)
+	diff(t, "evidence", model.Evidence{Request: e, Trace: facts(entry), HostSeen: true, HostServices: checkout}, got)
 }
 
 func testMismatchEvidence(t *testing.T, st Store) {
@@ -87,7 +90,7 @@ func testDtrEvidence(t *testing.T, st Store) {
 	stranger := entrySpan(84, 15, 2)
 	got := evidenceOf(t, st, request(1), restarted, again, own, client, invalid, stranger)
 	diff(t, "evidence", model.Evidence{
-		Request: request(1), Trace: facts(own), ByDtr: facts(restarted, again), HostSeen: true,
+		Request: request(1), Trace: facts(own), ByDtr: facts(restarted, again), HostSeen: true, HostServices: checkout,
 	}, got)
 }
 
@@ -116,7 +119,7 @@ func testSpansFirst(t *testing.T, st Store) {
 	putLinks(t, st, w.Next)
 	write(t, st, store.Batch{Requests: []model.RequestEvent{request(1)}})
 	w = work(t, st, w.Next, epoch, 10)
-	diff(t, "evidence", []model.Evidence{{Request: request(1), Trace: facts(entry), HostSeen: true}}, w.Evidence)
+	diff(t, "evidence", []model.Evidence{{Request: request(1), Trace: facts(entry), HostSeen: true, HostServices: checkout}}, w.Evidence)
 }
 
 func testNoIDs(t *testing.T, st Store) {
@@ -125,7 +128,7 @@ func testNoIDs(t *testing.T, st Store) {
 	noDtr := entrySpan(80, 10, 1)
 	noDtr.Dtr, noDtr.DtrState = model.Dtr{}, model.DtrAbsent
 	got := evidenceOf(t, st, e, noDtr, span(81, 11))
-	diff(t, "evidence", model.Evidence{Request: e, HostSeen: true}, got)
+	diff(t, "evidence", model.Evidence{Request: e, HostSeen: true, HostServices: checkout}, got)
 }
 
 func testHostSeen(t *testing.T, st Store) {
@@ -180,7 +183,7 @@ func testSharedTrace(t *testing.T, st Store) {
 	write(t, st, store.Batch{Requests: []model.RequestEvent{first, second}, Spans: []model.Span{a, b}})
 	w := work(t, st, 0, epoch, 10)
 	diff(t, "evidence", []model.Evidence{
-		{Request: first, Trace: facts(a, b), HostSeen: true},
-		{Request: second, Trace: facts(a, b), HostSeen: true},
+		{Request: first, Trace: facts(a, b), HostSeen: true, HostServices: checkout},
+		{Request: second, Trace: facts(a, b), HostSeen: true, HostServices: checkout},
 	}, w.Evidence)
 }

@@ -328,7 +328,7 @@ func testWorkWhileWriting(t *testing.T, st Store) {
 		}
 		judgeInPortions(t, st, epoch, 8, exact)
 	}
-	got, err := walk(t.Context(), st, store.RequestFilter{Status: model.Linked, Limit: store.MaxLimit})
+	got, err := walk(t.Context(), st, where(store.FieldStatus, string(model.Linked)), store.Page{Limit: store.MaxLimit})
 	if err != nil {
 		t.Fatal(err)
 	}

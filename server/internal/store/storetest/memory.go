@@ -1,14 +1,8 @@
 package storetest
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,355 +16,275 @@ import (
 // called from many goroutines. A portion of Work is whole writes, so it may be
 // larger than its limit.
 type Memory struct {
-	mu          sync.Mutex
-	writes      store.Watermark // how many writes there were
-	requests    []stored[model.RequestEvent]
+	mu       sync.Mutex
+	position store.Position
+	writes   store.Watermark // how many writes there were
+	places   uint64          // how many requests were ever stored
+
+	requests    []*requestRow // in the order of writing, as all that follow
 	navigations []model.NavigationEvent
 	webVitals   []model.WebVital
-	spans       []stored[model.Span]
-	seen        map[any]bool               // by key type: event ids of each kind, span keys
-	hosts       map[string]store.Watermark // the write that first told of the host
-	links       map[model.EventID]model.Link
-	watermark   store.Watermark
+	errors      []model.ErrorEvent
+	actions     []model.ActionEvent
+	spans       []*spanRow
+	annotations []store.Annotation
+
+	hosts     map[string]*host // what spans ever told
+	services  map[string]*service
+	watermark store.Watermark
+
+	index index
 }
 
-// stored is a value with the write that brought it.
-type stored[T any] struct {
-	value T
+// requestRow is a request with its verdict, the write that brought it, and its
+// place in the order of all requests.
+type requestRow struct {
+	model.LinkedRequest
+	write store.Watermark
+	place uint64
+}
+
+// spanRow is a span with the write that brought it.
+type spanRow struct {
+	model.Span
 	write store.Watermark
 }
 
-type (
-	requestKey    model.EventID
-	navigationKey model.EventID
-	webVitalKey   model.EventID
-)
+// host is what spans told of a host: the first write that named it, and its services.
+type host struct {
+	first    store.Watermark
+	services map[string]bool
+}
+
+// service is what is known of a service that ever sent spans.
+type service struct {
+	hosts     map[string]bool
+	firstSeen time.Time
+}
+
+// index finds values by their ids. It holds nothing that the slices do not.
+type index struct {
+	requests    map[model.EventID]*requestRow
+	navigations map[model.EventID]bool
+	webVitals   map[model.EventID]bool
+	errors      map[model.EventID]bool
+	actions     map[model.EventID]bool
+	spans       map[model.SpanContext]bool
+
+	byTrace     map[tracecontext.TraceID][]*spanRow
+	byDtr       map[tracecontext.SpanID][]*spanRow // SERVER spans by the span id that a valid dtr entry names
+	byAnswer    map[tracecontext.TraceID][]*requestRow
+	byResponse  map[int32][]*requestRow
+	initialised bool
+}
 
 var (
-	_ store.Writer = (*Memory)(nil)
-	_ store.Reader = (*Memory)(nil)
-	_ store.Linker = (*Memory)(nil)
+	_ store.Writer    = (*Memory)(nil)
+	_ store.Reader    = (*Memory)(nil)
+	_ store.Linker    = (*Memory)(nil)
+	_ store.Annotator = (*Memory)(nil)
+	_ store.Janitor   = (*Memory)(nil)
 )
 
 // Close does nothing; a Memory stays usable.
 func (*Memory) Close(context.Context) error { return nil }
 
-// Write implements store.Writer.
-func (m *Memory) Write(ctx context.Context, b store.Batch) error {
+// enter takes the lock, unless ctx has ended.
+func (m *Memory) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
+	if !m.index.initialised {
+		m.reindex()
+		m.hosts, m.services = map[string]*host{}, map[string]*service{}
+	}
+	return nil
+}
+
+// Position implements store.Writer.
+func (m *Memory) Position(ctx context.Context) (store.Position, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
 	defer m.mu.Unlock()
-	if m.seen == nil {
-		m.seen = map[any]bool{}
-		m.hosts = map[string]store.Watermark{}
-		m.links = map[model.EventID]model.Link{}
+	return m.position, nil
+}
+
+// Write implements store.Writer.
+func (m *Memory) Write(ctx context.Context, b store.Batch) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if b.Position != 0 {
+		if b.Position <= m.position {
+			return nil
+		}
+		m.position = b.Position
 	}
 	m.writes++
 	for _, e := range b.Requests {
-		if m.first(requestKey(e.ID)) {
-			m.requests = append(m.requests, stored[model.RequestEvent]{cloneRequest(e), m.writes})
-		}
-	}
-	for _, e := range b.Navigations {
-		if m.first(navigationKey(e.ID)) {
-			e.Attributes = cloneMap(e.Attributes)
-			m.navigations = append(m.navigations, e)
-		}
-	}
-	for _, e := range b.WebVitals {
-		if m.first(webVitalKey(e.ID)) {
-			m.webVitals = append(m.webVitals, e)
-		}
-	}
-	for _, s := range b.Spans {
-		if !m.first(model.SpanContext{TraceID: s.TraceID, SpanID: s.SpanID}) {
+		if m.index.requests[e.ID] != nil {
 			continue
 		}
-		m.spans = append(m.spans, stored[model.Span]{cloneSpan(s), m.writes})
-		if _, ok := m.hosts[s.Host]; !ok && s.Host != "" {
-			m.hosts[s.Host] = m.writes
+		m.places++
+		r := &requestRow{LinkedRequest: model.LinkedRequest{RequestEvent: cloneRequest(e)}, write: m.writes, place: m.places}
+		r.Link.RequestID, r.Link.Status = e.ID, model.Pending
+		m.requests = append(m.requests, r)
+		m.index.addRequest(r)
+	}
+	m.navigations = appendNew(m.navigations, b.Navigations, m.index.navigations, navigationID)
+	m.webVitals = appendNew(m.webVitals, b.WebVitals, m.index.webVitals, webVitalID)
+	m.errors = appendNew(m.errors, b.Errors, m.index.errors, errorID)
+	m.actions = appendNew(m.actions, b.Actions, m.index.actions, actionID)
+	for i := range b.Spans {
+		s := &spanRow{cloneSpan(b.Spans[i]), m.writes}
+		if m.index.spans[contextOf(&s.Span)] {
+			continue
 		}
+		m.spans = append(m.spans, s)
+		m.index.addSpan(s)
+		m.learn(s)
 	}
 	return nil
 }
 
-func (m *Memory) first(key any) bool {
-	if m.seen[key] {
-		return false
+func appendNew[T any](to, values []T, known map[model.EventID]bool, id func(*T) model.EventID) []T {
+	for i := range values {
+		if !known[id(&values[i])] {
+			known[id(&values[i])] = true
+			to = append(to, values[i])
+		}
 	}
-	m.seen[key] = true
-	return true
+	return to
 }
 
-// Navigations returns the navigation events in the order of writing.
-func (m *Memory) Navigations() []model.NavigationEvent {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := slices.Clone(m.navigations)
-	for i := range all {
-		all[i].Attributes = cloneMap(all[i].Attributes)
-	}
-	return all
+func navigationID(e *model.NavigationEvent) model.EventID { return e.ID }
+func webVitalID(e *model.WebVital) model.EventID          { return e.ID }
+func errorID(e *model.ErrorEvent) model.EventID           { return e.ID }
+func actionID(e *model.ActionEvent) model.EventID         { return e.ID }
+
+func contextOf(s *model.Span) model.SpanContext {
+	return model.SpanContext{TraceID: s.TraceID, SpanID: s.SpanID}
 }
 
-// WebVitals returns the web vitals in the order of writing.
-func (m *Memory) WebVitals() []model.WebVital {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.webVitals)
+// learn keeps what a span tells of its host and its service, which outlives the span.
+func (m *Memory) learn(s *spanRow) {
+	if s.Host != "" {
+		if m.hosts[s.Host] == nil {
+			m.hosts[s.Host] = &host{first: s.write, services: map[string]bool{}}
+		}
+		if s.Service != "" {
+			m.hosts[s.Host].services[s.Service] = true
+		}
+	}
+	if s.Service != "" {
+		known := m.services[s.Service]
+		if known == nil {
+			known = &service{hosts: map[string]bool{}, firstSeen: s.Received}
+			m.services[s.Service] = known
+		}
+		if s.Received.Before(known.firstSeen) {
+			known.firstSeen = s.Received
+		}
+		if s.Host != "" {
+			known.hosts[s.Host] = true
+		}
+	}
 }
 
-// Requests implements store.Reader.
-func (m *Memory) Requests(ctx context.Context, f store.RequestFilter) ([]model.LinkedRequest, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// reindex builds the index from the slices.
+func (m *Memory) reindex() {
+	x := &m.index
+	*x = index{
+		requests:    map[model.EventID]*requestRow{},
+		navigations: map[model.EventID]bool{},
+		webVitals:   map[model.EventID]bool{},
+		errors:      map[model.EventID]bool{},
+		actions:     map[model.EventID]bool{},
+		spans:       map[model.SpanContext]bool{},
+		byTrace:     map[tracecontext.TraceID][]*spanRow{},
+		byDtr:       map[tracecontext.SpanID][]*spanRow{},
+		byAnswer:    map[tracecontext.TraceID][]*requestRow{},
+		byResponse:  map[int32][]*requestRow{},
+		initialised: true,
 	}
-	if f.Limit < 1 || f.Limit > store.MaxLimit {
-		return nil, fmt.Errorf("storetest: limit %d is not in 1 to %d", f.Limit, store.MaxLimit)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var found []model.LinkedRequest
 	for _, r := range m.requests {
-		if lr := m.linked(r.value); matches(f, lr) {
-			found = append(found, lr)
-		}
+		x.addRequest(r)
 	}
-	slices.SortFunc(found, func(a, b model.LinkedRequest) int {
-		return comparePositions(position(b), position(a))
-	})
-	found = slices.Clone(found[:min(len(found), f.Limit)])
-	for i := range found {
-		found[i].RequestEvent = cloneRequest(found[i].RequestEvent)
+	for i := range m.navigations {
+		x.navigations[m.navigations[i].ID] = true
 	}
-	return found, nil
-}
-
-// matches reports whether the filter selects the request.
-func matches(f store.RequestFilter, r model.LinkedRequest) bool {
-	return (f.From.IsZero() || !r.Start.Before(f.From)) &&
-		(f.To.IsZero() || r.Start.Before(f.To)) &&
-		(f.ApplicationID == "" || f.ApplicationID == r.ApplicationID) &&
-		(f.SessionID == "" || f.SessionID == r.SessionID) &&
-		(f.Status == "" || f.Status == r.Link.Status) &&
-		(f.Reason == "" || f.Reason == r.Link.Reason) &&
-		strings.Contains(strings.ToLower(r.URL), strings.ToLower(f.URLPart)) &&
-		(f.Method == "" || f.Method == r.Method) &&
-		(f.Kind == "" || f.Kind == r.Kind) &&
-		(f.TraceID.IsZero() || f.TraceID == r.Sent.TraceID || f.TraceID == r.Answer.TraceID || f.TraceID == r.Link.Joined.TraceID) &&
-		(f.Before == nil || comparePositions(position(r), *f.Before) < 0)
-}
-
-func position(r model.LinkedRequest) store.Position {
-	return store.Position{Start: r.Start, ID: r.ID}
-}
-
-func comparePositions(a, b store.Position) int {
-	return cmp.Or(a.Start.Compare(b.Start), bytes.Compare(a.ID[:], b.ID[:]))
-}
-
-// Request implements store.Reader.
-func (m *Memory) Request(ctx context.Context, id model.EventID) (model.LinkedRequest, error) {
-	if err := ctx.Err(); err != nil {
-		return model.LinkedRequest{}, err
+	for i := range m.webVitals {
+		x.webVitals[m.webVitals[i].ID] = true
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, r := range m.requests {
-		if r.value.ID == id {
-			return m.linked(cloneRequest(r.value)), nil
-		}
+	for i := range m.errors {
+		x.errors[m.errors[i].ID] = true
 	}
-	return model.LinkedRequest{}, store.ErrNotFound
-}
-
-func (m *Memory) linked(e model.RequestEvent) model.LinkedRequest {
-	l, ok := m.links[e.ID]
-	if !ok {
-		l = model.Link{RequestID: e.ID, Verdict: model.Verdict{Status: model.Pending}}
+	for i := range m.actions {
+		x.actions[m.actions[i].ID] = true
 	}
-	return model.LinkedRequest{RequestEvent: e, Link: l}
-}
-
-// Trace implements store.Reader.
-func (m *Memory) Trace(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.Span, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	found := m.spansWhere(limit, func(s *model.Span) bool { return s.TraceID == id })
-	for i := range found {
-		found[i] = cloneSpan(found[i])
-	}
-	return found, nil
-}
-
-// spansWhere returns the first spans that match by ascending start, then id.
-func (m *Memory) spansWhere(limit int, match func(*model.Span) bool) []model.Span {
-	var found []model.Span
-	for i := range m.spans {
-		if match(&m.spans[i].value) {
-			found = append(found, m.spans[i].value)
-		}
-	}
-	slices.SortFunc(found, func(a, b model.Span) int {
-		return cmp.Or(a.Start.Compare(b.Start), bytes.Compare(a.SpanID[:], b.SpanID[:]))
-	})
-	return found[:max(0, min(len(found), limit))]
-}
-
-// Watermark implements store.Linker.
-func (m *Memory) Watermark(ctx context.Context) (store.Watermark, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.watermark, ctx.Err()
-}
-
-// Work implements store.Linker.
-func (m *Memory) Work(ctx context.Context, after store.Watermark, now time.Time, limit, maxSpans int) (store.Work, error) {
-	if err := ctx.Err(); err != nil {
-		return store.Work{}, err
-	}
-	if limit < 1 || maxSpans < 0 {
-		return store.Work{}, errors.New("storetest: the limit of a portion is at least 1")
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-
-	// Each request goes with the last write that concerns it, those that are due
-	// with a write yet to come.
-	due := m.writes + 1
-	byWrite := map[store.Watermark][]model.RequestEvent{}
-	for _, r := range m.requests {
-		cause := m.lastCause(r, after)
-		if l := m.links[r.value.ID]; cause == 0 && !l.Final && !l.Due.IsZero() && !l.Due.After(now) {
-			cause = due
-		}
-		if cause > 0 {
-			byWrite[cause] = append(byWrite[cause], r.value)
-		}
-	}
-
-	w := store.Work{Next: max(after, m.writes)}
-	for _, cause := range slices.Sorted(maps.Keys(byWrite)) {
-		requests := byWrite[cause]
-		if cause == due {
-			w.More = len(requests) > limit-len(w.Evidence)
-			requests = requests[:min(len(requests), limit-len(w.Evidence))]
-		} else if len(w.Evidence) > 0 && len(w.Evidence)+len(requests) > limit {
-			w.More = true
-			return w, nil
-		}
-		for _, r := range requests {
-			w.Evidence = append(w.Evidence, m.evidence(r, maxSpans))
-		}
-		if cause != due {
-			w.Next = cause
-		}
-		limit = max(limit, len(w.Evidence))
-	}
-	w.Next = max(after, m.writes)
-	return w, nil
-}
-
-// lastCause returns the last write after the watermark that makes the request
-// want a verdict; zero where there is none.
-func (m *Memory) lastCause(r stored[model.RequestEvent], after store.Watermark) (cause store.Watermark) {
-	if r.write > after {
-		cause = r.write
-	}
-	l := m.links[r.value.ID]
-	if l.Final {
-		return cause
-	}
-	for i := range m.spans {
-		if s := &m.spans[i]; s.write > max(cause, after) && concerns(&s.value, &r.value, l) {
-			cause = s.write
-		}
-	}
-	if first := m.hosts[r.value.Host]; first > max(cause, after) && l.Reason == model.BackendNotInstrumented {
-		cause = first
-	}
-	return cause
-}
-
-func concerns(s *model.Span, r *model.RequestEvent, l model.Link) bool {
-	return s.TraceID == r.Sent.TraceID || s.TraceID == r.Answer.TraceID || s.TraceID == l.Joined.TraceID || named(s, r)
-}
-
-// named reports whether a SERVER span's dtr entry names the request.
-func named(s *model.Span, r *model.RequestEvent) bool {
-	return s.Kind == model.SpanServer && s.DtrState == model.DtrValid && !s.Dtr.SpanID.IsZero() && s.Dtr.SpanID == r.Sent.SpanID
-}
-
-// factsOf returns what a verdict needs to know of a span.
-func factsOf(s *model.Span) model.SpanFacts {
-	return model.SpanFacts{
-		SpanContext:  model.SpanContext{TraceID: s.TraceID, SpanID: s.SpanID},
-		ParentSpanID: s.ParentSpanID,
-		Kind:         s.Kind,
-		Flags:        s.Flags,
-		Start:        s.Start,
-		Service:      s.Service,
-		DtrState:     s.DtrState,
-		Dtr:          s.Dtr,
+	for _, s := range m.spans {
+		x.addSpan(s)
 	}
 }
 
-func (m *Memory) evidence(r model.RequestEvent, maxSpans int) model.Evidence {
-	facts := func(match func(*model.Span) bool) []model.SpanFacts {
-		var all []model.SpanFacts
-		for _, s := range m.spansWhere(maxSpans, match) {
-			all = append(all, factsOf(&s))
-		}
-		return all
+func (x *index) addRequest(r *requestRow) {
+	x.requests[r.ID] = r
+	if id := r.Answer.TraceID; !id.IsZero() {
+		x.byAnswer[id] = append(x.byAnswer[id], r)
 	}
-	own := r.TraceContext().TraceID
-	e := model.Evidence{
-		Request: cloneRequest(r), JudgedAt: m.links[r.ID].JudgedAt,
-		Trace: facts(func(s *model.Span) bool { return s.TraceID == own }),
-		ByDtr: facts(func(s *model.Span) bool { return s.TraceID != own && named(s, &r) }),
+	if id := r.Answer.ResponseID; id != nil {
+		x.byResponse[*id] = append(x.byResponse[*id], r)
 	}
-	if answer := r.Answer.TraceID; answer != own {
-		e.AnswerTrace = facts(func(s *model.Span) bool { return s.TraceID == answer })
-	}
-	_, e.HostSeen = m.hosts[r.Host]
-	return e
 }
 
-// PutLinks implements store.Linker.
-func (m *Memory) PutLinks(ctx context.Context, links []model.Link, next store.Watermark) error {
-	if err := ctx.Err(); err != nil {
+func (x *index) addSpan(s *spanRow) {
+	x.spans[contextOf(&s.Span)] = true
+	x.byTrace[s.TraceID] = append(x.byTrace[s.TraceID], s)
+	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid && !s.Dtr.SpanID.IsZero() {
+		x.byDtr[s.Dtr.SpanID] = append(x.byDtr[s.Dtr.SpanID], s)
+	}
+}
+
+// Expire implements store.Janitor; it keeps nothing back. An id that has gone may be
+// stored again.
+func (m *Memory) Expire(ctx context.Context, before store.Retention) error {
+	if err := m.enter(ctx); err != nil {
 		return err
 	}
-	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, l := range links {
-		if m.seen[requestKey(l.RequestID)] && !l.JudgedAt.Before(m.links[l.RequestID].JudgedAt) {
-			m.links[l.RequestID] = l
-		}
-	}
-	m.watermark = next
+	m.requests = slices.DeleteFunc(m.requests, func(r *requestRow) bool { return r.Start.Before(before.Requests) })
+	m.navigations = slices.DeleteFunc(m.navigations, func(e model.NavigationEvent) bool { return e.Start.Before(before.Navigations) })
+	m.webVitals = slices.DeleteFunc(m.webVitals, func(e model.WebVital) bool { return e.Time.Before(before.Navigations) })
+	m.actions = slices.DeleteFunc(m.actions, func(e model.ActionEvent) bool { return e.Start.Before(before.Navigations) })
+	m.errors = slices.DeleteFunc(m.errors, func(e model.ErrorEvent) bool { return e.Time.Before(before.Errors) })
+	m.spans = slices.DeleteFunc(m.spans, func(s *spanRow) bool { return s.Start.Before(before.Spans) })
+	m.reindex()
 	return nil
+}
+
+// Usage implements store.Janitor; nothing is on disk.
+func (m *Memory) Usage(ctx context.Context) (store.Usage, error) {
+	if err := m.enter(ctx); err != nil {
+		return store.Usage{}, err
+	}
+	defer m.mu.Unlock()
+	return store.Usage{
+		Requests: int64(len(m.requests)), Navigations: int64(len(m.navigations)), WebVitals: int64(len(m.webVitals)),
+		Errors: int64(len(m.errors)), Actions: int64(len(m.actions)), Spans: int64(len(m.spans)),
+	}, nil
 }
 
 func cloneRequest(e model.RequestEvent) model.RequestEvent {
 	e.Answer.Sampled = clonePointer(e.Answer.Sampled)
 	e.Answer.ResponseID = clonePointer(e.Answer.ResponseID)
-	e.Attributes = cloneMap(e.Attributes)
 	return e
 }
 
 func cloneSpan(s model.Span) model.Span {
-	s.Attributes = cloneMap(s.Attributes)
-	s.Resource = cloneMap(s.Resource)
 	s.Events = slices.Clone(s.Events)
-	for i := range s.Events {
-		s.Events[i].Attributes = cloneMap(s.Events[i].Attributes)
-	}
 	return s
 }
 
@@ -380,27 +294,4 @@ func clonePointer[T any](p *T) *T {
 	}
 	v := *p
 	return &v
-}
-
-func cloneMap(m map[string]any) map[string]any {
-	c := maps.Clone(m)
-	for k, v := range c {
-		c[k] = cloneValue(v)
-	}
-	return c
-}
-
-func cloneValue(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		return cloneMap(v)
-	case []any:
-		c := slices.Clone(v)
-		for i := range c {
-			c[i] = cloneValue(c[i])
-		}
-		return c
-	default:
-		return v
-	}
 }

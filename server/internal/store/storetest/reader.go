@@ -35,7 +35,7 @@ func testNothingFound(t *testing.T, st Store) {
 		if got := trace(t, st, 404); len(got) != 0 {
 			t.Errorf("a trace that is not there has %d spans", len(got))
 		}
-		got, err := st.Requests(t.Context(), store.RequestFilter{SessionID: "none", Limit: 10})
+		got, err := st.Requests(t.Context(), where(store.FieldSession, "none"), store.Page{Limit: 10})
 		if err != nil || len(got) != 0 {
 			t.Errorf("a filter that selects nothing: %d requests, %v", len(got), err)
 		}
@@ -66,8 +66,8 @@ func testOrderAndPaging(t *testing.T, st Store) {
 			t.Fatalf("pages of %d show %d requests, want 58", size, len(got))
 		}
 		for i := 1; i < len(got); i++ {
-			if c := comparePositions(position(got[i-1]), position(got[i])); c <= 0 {
-				t.Fatalf("pages of %d: %v stands before %v", size, position(got[i-1]), position(got[i]))
+			if c := comparePlaces(placeOf(&got[i-1]), placeOf(&got[i])); c <= 0 {
+				t.Fatalf("pages of %d: %v stands before %v", size, placeOf(&got[i-1]), placeOf(&got[i]))
 			}
 		}
 	}
@@ -77,13 +77,13 @@ func testPagingWhileWriting(t *testing.T, st Store) {
 	for n := 1; n <= 20; n++ {
 		write(t, st, store.Batch{Requests: []model.RequestEvent{request(n)}})
 	}
-	page, err := st.Requests(t.Context(), store.RequestFilter{Limit: 10})
+	page, err := st.Requests(t.Context(), store.Filter{}, store.Page{Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, st, store.Batch{Requests: []model.RequestEvent{request(21)}})
-	last := position(page[9])
-	rest, err := walk(t.Context(), st, store.RequestFilter{Before: &last, Limit: 4})
+	last := placeOf(&page[9])
+	rest, err := walk(t.Context(), st, store.Filter{}, store.Page{Before: &last, Limit: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,12 +94,12 @@ func testPagingWhileWriting(t *testing.T, st Store) {
 
 func testLimits(t *testing.T, st Store) {
 	for _, limit := range []int{-1, 0, store.MaxLimit + 1} {
-		if _, err := st.Requests(t.Context(), store.RequestFilter{Limit: limit}); err == nil {
+		if _, err := st.Requests(t.Context(), store.Filter{}, store.Page{Limit: limit}); err == nil {
 			t.Errorf("the limit %d is taken", limit)
 		}
 	}
 	for _, limit := range []int{1, store.MaxLimit} {
-		if _, err := st.Requests(t.Context(), store.RequestFilter{Limit: limit}); err != nil {
+		if _, err := st.Requests(t.Context(), store.Filter{}, store.Page{Limit: limit}); err != nil {
 			t.Errorf("the limit %d is refused: %v", limit, err)
 		}
 	}
@@ -129,7 +129,7 @@ func testRange(t *testing.T, st Store) {
 		{at(2).In(time.FixedZone("", -3600)), at(3), []int{2}},
 		{time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC), []int{5, 4, 3, 2, 1}},
 	} {
-		got, err := walk(t.Context(), st, store.RequestFilter{From: tc.from, To: tc.to, Limit: 2})
+		got, err := walk(t.Context(), st, store.Filter{From: tc.from, To: tc.to}, store.Page{Limit: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,12 +167,14 @@ func testURLPart(t *testing.T, st Store) {
 		"größe":          {4},
 		"GRÖß":           {4},
 		"щука":           {5},
+		"":               {5, 4, 3, 2, 1},
 		"東京":             {5},
 		"https://shop.%": nil,
 		"example/?":      nil,
 		".*":             nil,
 	} {
-		got, err := walk(t.Context(), st, store.RequestFilter{URLPart: part, Limit: 10})
+		f := store.Filter{Terms: []store.Term{{Field: store.FieldURL, Op: store.Contains, Values: []string{part}}}}
+		got, err := walk(t.Context(), st, f, store.Page{Limit: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +192,7 @@ func testPendingFilter(t *testing.T, st Store) {
 		model.Link{RequestID: eventID(1), JudgedAt: epoch, Verdict: model.Verdict{Status: model.Pending, Due: epoch}},
 		model.Link{RequestID: eventID(2), JudgedAt: epoch, Verdict: model.Verdict{Status: model.Linked, Reason: model.Exact}},
 	)
-	got, err := walk(t.Context(), st, store.RequestFilter{Status: model.Pending, Limit: 10})
+	got, err := walk(t.Context(), st, where(store.FieldStatus, string(model.Pending)), store.Page{Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +212,7 @@ func testTraceFilter(t *testing.T, st Store) {
 	putLinks(t, st, 0, model.Link{RequestID: joined.ID, JudgedAt: epoch, Verdict: model.Verdict{
 		Status: model.Partial, Joined: model.SpanContext{TraceID: traceID(50)},
 	}})
-	got, err := walk(t.Context(), st, store.RequestFilter{TraceID: traceID(50), Limit: 10})
+	got, err := walk(t.Context(), st, where(store.FieldTrace, traceID(50).String()), store.Page{Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,19 +251,23 @@ func testFiltersCombine(t *testing.T, st Store) {
 
 	selected := 0
 	for range 50 {
-		var f store.RequestFilter
+		var f store.Filter
+		var p store.Page
+		term := func(field store.Field, op store.Op, values ...string) {
+			f.Terms = append(f.Terms, store.Term{Field: field, Op: op, Values: values})
+		}
 		for _, set := range []func(){
 			func() { f.From = epoch.Add(time.Duration(rnd.IntN(8)) * time.Second) },
 			func() { f.To = epoch.Add(time.Duration(1+rnd.IntN(8)) * time.Second) },
-			func() { f.ApplicationID = pick("app1", "app2") },
-			func() { f.SessionID = pick("s1", "s2", "S1") },
-			func() { f.Status = model.LinkStatus(pick("linked", "pending", "unlinked")) },
-			func() { f.Reason = model.LinkReason(pick("exact", "not_sampled")) },
-			func() { f.URLPart = pick("cart", "SEARCH", "/") },
-			func() { f.Method = pick("GET", "POST") },
-			func() { f.Kind = model.RequestKind(pick("fetch", "xhr")) },
-			func() { f.TraceID = traceID(1 + rnd.IntN(2)) },
-			func() { p := position(all[rnd.IntN(len(all))]); f.Before = &p },
+			func() { term(store.FieldApplication, store.Equal, pick("app1", "app2")) },
+			func() { term(store.FieldSession, store.Equal, pick("s1", "s2", "S1")) },
+			func() { term(store.FieldStatus, store.Equal, pick("linked", "pending", "unlinked")) },
+			func() { term(store.FieldReason, store.Equal, pick("exact", "not_sampled")) },
+			func() { term(store.FieldURL, store.Contains, pick("cart", "SEARCH", "/")) },
+			func() { term(store.FieldMethod, store.Equal, pick("GET", "POST")) },
+			func() { term(store.FieldKind, store.Equal, pick("fetch", "xhr")) },
+			func() { term(store.FieldTrace, store.Equal, traceID(1+rnd.IntN(2)).String()) },
+			func() { at := placeOf(&all[rnd.IntN(len(all))]); p.Before = &at },
 		} {
 			if rnd.IntN(5) == 0 {
 				set()
@@ -269,12 +275,12 @@ func testFiltersCombine(t *testing.T, st Store) {
 		}
 		var want []int
 		for _, r := range all {
-			if matches(f, r) {
+			if selects(&f, requestFields{&r}) && (p.Before == nil || comparePlaces(placeOf(&r), *p.Before) < 0) {
 				want = append(want, ids([]model.LinkedRequest{r})...)
 			}
 		}
-		f.Limit = 10 + rnd.IntN(60)
-		got, err := walk(t.Context(), st, f)
+		p.Limit = 10 + rnd.IntN(60)
+		got, err := walk(t.Context(), st, f, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +336,7 @@ func testCancelledRead(t *testing.T, st Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for name, read := range map[string]func() error{
-		"Requests": func() error { _, err := st.Requests(ctx, store.RequestFilter{Limit: 1}); return err },
+		"Requests": func() error { _, err := st.Requests(ctx, store.Filter{}, store.Page{Limit: 1}); return err },
 		"Request":  func() error { _, err := st.Request(ctx, eventID(1)); return err },
 		"Trace":    func() error { _, err := st.Trace(ctx, traceID(1), 1); return err },
 		"Work":     func() error { _, err := st.Work(ctx, 0, epoch, 1, 1); return err },
@@ -349,4 +355,9 @@ func ids(found []model.LinkedRequest) []int {
 		n = append(n, number(r.ID))
 	}
 	return n
+}
+
+// where returns the filter that selects events by one value of a field.
+func where(field store.Field, value string) store.Filter {
+	return store.Filter{Terms: []store.Term{{Field: field, Values: []string{value}}}}
 }

@@ -15,6 +15,8 @@ type Store interface {
 	store.Writer
 	store.Reader
 	store.Linker
+	store.Annotator
+	store.Janitor
 
 	// Close ends the engine and frees what it holds.
 	Close(ctx context.Context) error

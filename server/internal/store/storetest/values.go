@@ -74,6 +74,7 @@ func entrySpan(trace, id, requestSpan int) model.Span {
 		ApplicationID: "745a78fe5b6e57f6", InstanceID: "instance", SessionID: "session",
 	}
 	s.Host = "shop.example"
+	s.Entry = true
 	return s
 }
 
@@ -90,7 +91,7 @@ func (f *filler) fill(v reflect.Value) {
 	case *time.Time:
 		*p = epoch.Add(time.Duration(f.n) * 1001 * time.Nanosecond)
 		return
-	case *map[string]any:
+	case *model.Attributes:
 		*p = attributes(f.text(f.n))
 		return
 	case *[]model.SpanEvent:
@@ -124,6 +125,7 @@ func (f *filler) fill(v reflect.Value) {
 		v.SetInt(int64(f.n) * 1_000_003)
 	case reflect.Uint32:
 		v.SetUint(0xffffff00 + uint64(f.n))
+	case reflect.Uint64: // Row, which means nothing in a test
 	case reflect.Float64:
 		v.SetFloat(float64(f.n) + 0.1)
 	default:
@@ -139,8 +141,8 @@ func filled[T any](text func(n int) string) T {
 }
 
 // attributes returns every shape that an attribute may have.
-func attributes(text string) map[string]any {
-	return map[string]any{
+func attributes(text string) model.Attributes {
+	return mustAttributes(map[string]any{
 		text:             text,
 		"string.empty":   "",
 		"bool":           true,
@@ -154,5 +156,13 @@ func attributes(text string) map[string]any {
 		"float.negative": -2.5e-9,
 		"list":           []any{"a", int64(1), 1.0, false, []any{int64(2)}, map[string]any{"k": "v"}},
 		"map":            map[string]any{"inner": map[string]any{"deep": []any{text}}, "n": int64(7)},
+	})
+}
+
+func mustAttributes(m map[string]any) model.Attributes {
+	a, err := model.NewAttributes(m)
+	if err != nil {
+		panic(err)
 	}
+	return a
 }
