@@ -243,7 +243,7 @@ func (d *attributeDecoder) number() (any, error) {
 	d.s = d.s[n:]
 	if float {
 		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
 			return nil, errAttributes
 		}
 		return f, nil

@@ -23,6 +23,14 @@ func newTraffic(seed uint64) *traffic {
 	return &traffic{rnd: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 4, 27, 6, 0, 0, 0, time.UTC)}
 }
 
+func attributes(m map[string]any) model.Attributes {
+	a, err := model.NewAttributes(m)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
 func (g *traffic) id() (id [8]byte) {
 	binary.BigEndian.PutUint64(id[:], g.rnd.Uint64()|1)
 	return id
@@ -55,7 +63,7 @@ func (g *traffic) request() model.RequestEvent {
 			FetchStart: 100_000, RequestStart: time.Duration(g.rnd.IntN(9_000_000)),
 			ResponseStart: time.Duration(g.rnd.IntN(200_000_000)), ResponseEnd: time.Duration(g.rnd.IntN(300_000_000)),
 		},
-		Attributes: map[string]any{"view.name": "/items/:id", "cart.size": int64(g.rnd.IntN(9))},
+		Attributes: attributes(map[string]any{"view.name": "/items/:id", "cart.size": int64(g.rnd.IntN(9))}),
 	}
 }
 
@@ -64,15 +72,15 @@ func (g *traffic) span(r *model.RequestEvent, entry bool) model.Span {
 		TraceID: r.Sent.TraceID, SpanID: g.id(), ParentSpanID: r.Sent.SpanID, Name: "GET /api/v1/items/{id}",
 		Kind: model.SpanInternal, Flags: 0x101, Start: r.Start.Add(time.Duration(g.rnd.IntN(50_000_000))),
 		Duration: time.Duration(g.rnd.IntN(100_000_000)), Received: r.Received, Service: "catalogue", Scope: "otelhttp",
-		Attributes: map[string]any{
+		Attributes: attributes(map[string]any{
 			"http.request.method": "GET", "url.path": fmt.Sprintf("/api/v1/items/%d", g.rnd.IntN(100_000)),
 			"http.response.status_code": int64(200), "server.address": "shop.example", "server.port": int64(443),
 			"client.address": fmt.Sprintf("10.0.%d.%d", g.rnd.IntN(256), g.rnd.IntN(256)), "network.protocol.version": "1.1",
-		},
-		Resource: map[string]any{
+		}),
+		Resource: attributes(map[string]any{
 			"service.name": "catalogue", "service.version": "1.2.3", "telemetry.sdk.language": "go",
 			"telemetry.sdk.version": "1.47.0", "k8s.pod.name": fmt.Sprintf("catalogue-7d9f-%d", g.rnd.IntN(20)),
-		},
+		}),
 	}
 	if entry {
 		s.Kind, s.Flags, s.Host = model.SpanServer, 0x301, "shop.example"
@@ -166,31 +174,29 @@ const benchRows = 1_000_000
 // BenchmarkStore measures what a server asks of a store of a million rows.
 func BenchmarkStore(b *testing.B) {
 	s, g := preloaded(b, benchRows)
-	first, err := s.Requests(b.Context(), store.RequestFilter{Limit: store.MaxLimit})
+	first, err := s.Requests(b.Context(), store.Filter{}, store.Page{Limit: store.MaxLimit})
 	if err != nil {
 		b.Fatal(err)
 	}
 	old := newTraffic(1).request().Sent.TraceID
 
-	page := func(f store.RequestFilter) func(*testing.B) {
+	page := func(limit int, before *store.Place, terms ...store.Term) func(*testing.B) {
 		return func(b *testing.B) {
 			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.Requests(b.Context(), f); err != nil {
+				if _, err := s.Requests(b.Context(), store.Filter{Terms: terms}, store.Page{Limit: limit, Before: before}); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}
 	}
-	b.Run("Requests/first page", page(store.RequestFilter{Limit: 100}))
-	b.Run("Requests/next page", page(store.RequestFilter{
-		Limit: 100, Before: &store.Position{Start: first[99].Start, ID: first[99].ID},
-	}))
-	b.Run("Requests/1000", page(store.RequestFilter{Limit: 1000}))
-	b.Run("Requests/of a session", page(store.RequestFilter{Limit: 100, SessionID: first[0].SessionID}))
-	b.Run("Requests/by URL", page(store.RequestFilter{Limit: 100, URLPart: "ITEMS/77"}))
-	b.Run("Requests/unlinked", page(store.RequestFilter{Limit: 100, Status: model.Unlinked}))
+	b.Run("Requests/first page", page(100, nil))
+	b.Run("Requests/next page", page(100, &store.Place{Start: first[99].Start, ID: first[99].ID}))
+	b.Run("Requests/1000", page(1000, nil))
+	b.Run("Requests/of a session", page(100, nil, store.Term{Field: store.FieldSession, Values: []string{first[0].SessionID}}))
+	b.Run("Requests/by URL", page(100, nil, store.Term{Field: store.FieldURL, Op: store.Contains, Values: []string{"ITEMS/77"}}))
+	b.Run("Requests/unlinked", page(100, nil, store.Term{Field: store.FieldStatus, Values: []string{string(model.Unlinked)}}))
 	b.Run("Request", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -228,7 +234,7 @@ func BenchmarkStore(b *testing.B) {
 			links := make([]model.Link, 0, len(w.Evidence))
 			for i := range w.Evidence {
 				links = append(links, model.Link{
-					RequestID: w.Evidence[i].Request.ID, JudgedAt: g.now,
+					RequestID: w.Evidence[i].Request.ID, Row: w.Evidence[i].Row, JudgedAt: g.now,
 					Verdict: model.Verdict{Status: model.Linked, Reason: model.Exact, Final: true},
 				})
 			}

@@ -133,9 +133,9 @@ func (d *directory) admit(all []row, last uint64) (suspects []rowID) {
 			if j == 0 && d.mayHold(h) {
 				suspects = append(suspects, all[i].id)
 			}
+			set(g.filter, h)
 			if set(r.filter, h) {
 				r.keys++
-				set(g.filter, h)
 			}
 		}
 	}

@@ -327,7 +327,7 @@ func (e *encoder) span(s *model.Span) {
 	e.text(s.StatusMessage, s.Host)
 	e.put(s.Entry)
 	e.text(s.Route)
-	e.put(int16(s.HTTPStatus)) //nolint:gosec // three digits
+	e.put(int64(s.HTTPStatus))
 	e.text(s.Via, string(s.Attributes), string(s.Resource))
 	events, err := encodeEvents(s.Events)
 	e.fail(err)
@@ -353,8 +353,11 @@ func encodeEvents(events []model.SpanEvent) (string, error) {
 		}
 		list[i] = storedEvent{Name: ev.Name, Time: at, Attributes: json.RawMessage(valid(string(ev.Attributes)))}
 	}
-	b, err := json.Marshal(list)
-	return string(b), err
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // attributes stay as they are
+	err := enc.Encode(list)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 func decodeEvents(s string) ([]model.SpanEvent, error) {

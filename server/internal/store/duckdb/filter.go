@@ -108,7 +108,7 @@ func (s *Store) term(c *conditions, t *store.Term, fields map[store.Field]string
 		case t.Field.IsNumber():
 			values[i] = c.arg(t.Number(i))
 		case t.Op == store.Contains:
-			values[i] = fmt.Sprintf("contains(%s, %s)", sqlFold(column), c.arg(store.FoldASCII(v)))
+			values[i] = fmt.Sprintf("contains(%s, %s)", sqlFold(column), c.arg(strings.ToLower(v)))
 		default:
 			values[i] = c.arg(v)
 		}
@@ -131,10 +131,8 @@ func (s *Store) term(c *conditions, t *store.Term, fields map[store.Field]string
 	c.terms = append(c.terms, condition)
 }
 
-// sqlFold is store.FoldASCII.
-func sqlFold(column string) string {
-	return "translate(" + column + ", 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
-}
+// sqlFold is what store.ContainsFold compares.
+func sqlFold(column string) string { return "lower(" + column + ")" }
 
 // nearTerm adds in which rows the directory says that a term may hold.
 func (s *Store) nearTerm(c *conditions, t *store.Term) {

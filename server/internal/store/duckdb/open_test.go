@@ -205,7 +205,7 @@ func TestClose(t *testing.T) {
 	for name, err := range map[string]error{
 		"Write":     s.Write(t.Context(), g.batch(1)),
 		"PutLinks":  s.PutLinks(t.Context(), nil, 1),
-		"Requests":  second(s.Requests(t.Context(), store.RequestFilter{Limit: 1})),
+		"Requests":  second(s.Requests(t.Context(), store.Filter{}, store.Page{Limit: 1})),
 		"Request":   second(s.Request(t.Context(), model.EventID{1})),
 		"Trace":     second(s.Trace(t.Context(), [16]byte{1}, 1)),
 		"Watermark": second(s.Watermark(t.Context())),

@@ -90,6 +90,8 @@ var (
 	sqlWorkDue string
 	//go:embed sql/work_traces.sql
 	sqlWorkTraces string
+	//go:embed sql/work_beyond.sql
+	sqlWorkBeyond string
 	//go:embed sql/work_dtr.sql
 	sqlWorkDtr string
 	//go:embed sql/work_hosts.sql

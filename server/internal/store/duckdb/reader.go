@@ -187,6 +187,10 @@ func (s *Store) Position(ctx context.Context) (store.Position, error) {
 
 // read answers a call of Store with a query for each of some stretches of rows.
 func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []any, query string, ranges []seqRange, args ...any) ([]T, error) {
+	if err := s.enter(op); err != nil {
+		return nil, err
+	}
+	defer s.leave()
 	var all []T
 	for _, r := range ranges {
 		found, err := readAll(ctx, s, op, columns, strings.Replace(query, "/*rows*/", r.text(), 1), args...)

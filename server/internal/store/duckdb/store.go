@@ -46,6 +46,7 @@ type Store struct {
 	path      string
 	writer    *writer
 	directory *directory
+	settled   settledRows
 	window    uint64 // workWindow, but for tests
 
 	mu     sync.RWMutex // read-held by every call, so that Close waits for them
@@ -126,11 +127,11 @@ func dataSource(path string, o Options) (string, error) {
 	}
 	settings := url.Values{
 		"storage_compatibility_version": {storageVersion},
-		"checkpoint_threshold":         {strconv.Itoa(checkpointThreshold) + "B"},
-		"memory_limit":                 {strconv.FormatInt(limit, 10) + "B"},
-		"autoinstall_known_extensions": {"false"},
-		"autoload_known_extensions":    {"false"},
-		"allow_unsigned_extensions":    {"false"},
+		"checkpoint_threshold":          {strconv.Itoa(checkpointThreshold) + "B"},
+		"memory_limit":                  {strconv.FormatInt(limit, 10) + "B"},
+		"autoinstall_known_extensions":  {"false"},
+		"autoload_known_extensions":     {"false"},
+		"allow_unsigned_extensions":     {"false"},
 	}
 	if o.Threads > 0 {
 		settings.Set("threads", strconv.Itoa(o.Threads))

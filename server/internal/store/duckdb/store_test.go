@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store/storetest"
 )
 
@@ -45,37 +44,11 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func (u underTest) Navigations() []model.NavigationEvent {
-	return all(u.db, navigationColumns, "SELECT * EXCLUDE (seq) FROM navigations ORDER BY seq")
-}
-
-func (u underTest) WebVitals() []model.WebVital {
-	return all(u.db, webVitalColumns, "SELECT * EXCLUDE (seq) FROM web_vitals ORDER BY seq")
-}
-
+// all reads everything that a query finds.
 func all[T any](q querier, columns func(*T) []any, query string) []T {
 	found, err := collect(context.Background(), q, columns, query)
 	if err != nil {
 		panic(err)
 	}
 	return found
-}
-
-// navigationColumns are the destinations of the columns of navigations, without seq.
-func navigationColumns(n *model.NavigationEvent) []any {
-	return []any{
-		(*idColumn)(&n.ID), &n.ApplicationID, &n.InstanceID, &n.SessionID, &n.PageID, &n.ViewID, &n.AgentName, &n.AgentVersion,
-		(*timeColumn)(&n.Start), &n.Duration, &n.Clock.Offset, &n.Clock.Uncertainty, &n.Clock.Source, (*timeColumn)(&n.Received),
-		&n.URL, &n.Referrer, &n.Title, &n.Type, &n.ActivationStart, &n.DOMInteractive, &n.DOMContentLoadedEventStart,
-		&n.DOMContentLoadedEventEnd, &n.DOMComplete, &n.LoadEventStart, &n.LoadEventEnd, (*attributesColumn)(&n.Attributes),
-	}
-}
-
-// webVitalColumns are the destinations of the columns of web_vitals, without seq.
-func webVitalColumns(v *model.WebVital) []any {
-	return []any{
-		(*idColumn)(&v.ID), &v.ApplicationID, &v.InstanceID, &v.SessionID, &v.PageID, &v.ViewID, &v.AgentName, &v.AgentVersion,
-		(*timeColumn)(&v.Time), &v.Clock.Offset, &v.Clock.Uncertainty, &v.Clock.Source, (*timeColumn)(&v.Received),
-		&v.URL, &v.Name, &v.Value, &v.Rating,
-	}
 }

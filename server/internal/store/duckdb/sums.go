@@ -192,7 +192,7 @@ func (s *Store) Traces(ctx context.Context, q store.TraceQuery) ([]store.TraceSu
 		c.and("service = ?", q.Service)
 	}
 	if q.Name != "" {
-		part := store.FoldASCII(q.Name)
+		part := strings.ToLower(q.Name)
 		c.and("(contains("+sqlFold("name")+", ?) OR contains("+sqlFold("route")+", ?))", part, part)
 	}
 	if q.MinDuration > 0 {

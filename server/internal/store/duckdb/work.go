@@ -4,11 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
-	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // A watermark has two parts. The upper 44 bits are a seq: whatever was written up to
@@ -31,8 +32,36 @@ func join(seq, bucket uint64) store.Watermark {
 // the memory of the search. A request that rows of two windows concern is offered twice.
 const workWindow = 1 << 15
 
+// settledRows remembers up to which row no request is due any more, so that the search for those that
+// are need not look at all rows. It is a hint, and begins at zero.
+type settledRows struct {
+	mu   sync.Mutex
+	upTo uint64
+}
+
+func (s *settledRows) get() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upTo
+}
+
+// raise moves the hint on; lower takes it back to before a row.
+func (s *settledRows) raise(from, upTo uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.upTo == from { // else it was lowered meanwhile
+		s.upTo = max(from, upTo)
+	}
+}
+
+func (s *settledRows) lower(row uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upTo = min(s.upTo, row-1)
+}
+
 // Work implements store.Linker. A portion exceeds its limit only where over a million
-// requests wait for one span. Requests that are due come when the rest is done.
+// requests wait for one span.
 func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, limit, maxSpans int) (store.Work, error) {
 	const op = "work"
 	if limit < 1 || maxSpans < 0 {
@@ -52,11 +81,36 @@ func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, 
 	if err != nil {
 		return store.Work{}, failure(ctx, op, err)
 	}
-	evidence, err := gather(ctx, tx, p.requests, maxSpans)
+	found, err := s.requestsBySeq(ctx, op, tx, p.requests)
+	if err != nil {
+		return store.Work{}, err
+	}
+	evidence, err := s.gather(ctx, tx, found, maxSpans)
 	if err != nil {
 		return store.Work{}, failure(ctx, op, err)
 	}
 	return store.Work{Evidence: evidence, Next: p.next, More: p.more}, nil
+}
+
+// Evidence implements store.Reader.
+func (s *Store) Evidence(ctx context.Context, id model.EventID, maxSpans int) (model.Evidence, error) {
+	const op = "evidence"
+	if err := store.CheckAtLeast(maxSpans, 0); err != nil {
+		return model.Evidence{}, refuse(op, err)
+	}
+	r, err := s.request(ctx, op, id)
+	if err != nil {
+		return model.Evidence{}, err
+	}
+	if err := s.enter(op); err != nil {
+		return model.Evidence{}, err
+	}
+	defer s.leave()
+	evidence, err := s.gather(ctx, s.db, []storedRequest{r}, maxSpans)
+	if err != nil {
+		return model.Evidence{}, failure(ctx, op, err)
+	}
+	return evidence[0], nil
 }
 
 // portion is the requests, by seq, that a call of Work offers.
@@ -72,6 +126,10 @@ type concerned struct{ request, cause uint64 }
 func (c concerned) place() store.Watermark { return join(c.cause-1, c.request&(1<<bucketBits-1)) }
 
 func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, after store.Watermark, now time.Time, limit int) (portion, error) {
+	due, err := s.findDue(ctx, tx, now, limit+1)
+	if err != nil {
+		return portion{}, err
+	}
 	p := portion{next: after}
 	seq, bucket := split(after)
 	last, err := collect(ctx, tx, func(n *sql.Null[uint64]) []any { return []any{n} }, sqlWorkLast, unsigned(seq))
@@ -80,26 +138,19 @@ func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, after store.Waterma
 	}
 	if last[0].Valid {
 		upTo := min(last[0].V, seq+s.window)
-		found, cut, err := findConcerned(ctx, tx, seq, upTo, bucket, limit)
+		found, cut, err := s.findConcerned(ctx, tx, seq, upTo, bucket, max(1, limit-min(len(due), limit/4)))
 		if err != nil {
 			return portion{}, err
 		}
 		for _, c := range found {
 			p.requests = append(p.requests, c.request)
 		}
-		if cut != 0 {
+		switch {
+		case cut != 0:
 			p.next, p.more = cut, true
-			return p, nil
+		default:
+			p.next, p.more = join(upTo, 0), upTo < last[0].V
 		}
-		p.next = join(upTo, 0)
-		if upTo < last[0].V {
-			p.more = true
-			return p, nil
-		}
-	}
-	due, err := collect(ctx, tx, func(n *uint64) []any { return []any{n} }, sqlWorkDue, clampNanos(now), int64(noTime), limit+1)
-	if err != nil {
-		return portion{}, err
 	}
 	chosen := make(map[uint64]bool, len(p.requests))
 	for _, r := range p.requests {
@@ -109,7 +160,7 @@ func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, after store.Waterma
 		if chosen[r] {
 			continue
 		}
-		if len(p.requests) == limit {
+		if len(p.requests) >= limit {
 			p.more = true
 			break
 		}
@@ -118,12 +169,37 @@ func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, after store.Waterma
 	return p, nil
 }
 
+// findDue returns the requests whose verdict is due, the longest overdue first.
+func (s *Store) findDue(ctx context.Context, tx *sql.Tx, now time.Time, limit int) ([]uint64, error) {
+	settled := s.settled.get()
+	type waiting struct{ seq, first uint64 }
+	columns := func(w *waiting) []any { return []any{&w.seq, &w.first} }
+	found, err := collect(ctx, tx, columns, sqlWorkDue, clampNanos(now), int64(noTime), limit, unsigned(settled))
+	if err != nil {
+		return nil, err
+	}
+	due := make([]uint64, 0, len(found))
+	for _, w := range found {
+		if w.seq != 0 {
+			due = append(due, w.seq)
+		}
+		s.settled.raise(settled, w.first-1)
+	}
+	return due, nil
+}
+
 // findConcerned returns the first requests that rows in (seq, upTo] concern, and the
 // watermark before the first that is left; zero where none is.
-func findConcerned(ctx context.Context, tx *sql.Tx, seq, upTo, bucket uint64, limit int) ([]concerned, store.Watermark, error) {
+func (s *Store) findConcerned(ctx context.Context, tx *sql.Tx, seq, upTo, bucket uint64, limit int) ([]concerned, store.Watermark, error) {
+	keys, err := freshKeys(ctx, tx, seq, upTo)
+	if err != nil {
+		return nil, 0, err
+	}
+	query := strings.Replace(sqlWorkCauses, "/*near*/",
+		stretches("requests", "seq, sent_trace_id, answer_trace_id, sent_span_id, link_final", s.directory.find(keys...)), 1)
 	columns := func(c *concerned) []any { return []any{&c.request, &c.cause} }
 	for n := limit + 1; ; n *= 2 {
-		found, err := collect(ctx, tx, columns, sqlWorkCauses, unsigned(seq), unsigned(upTo), unsigned(bucket), n)
+		found, err := collect(ctx, tx, columns, query, unsigned(seq), unsigned(upTo), unsigned(bucket), n)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -145,127 +221,44 @@ func findConcerned(ctx context.Context, tx *sql.Tx, seq, upTo, bucket uint64, li
 	}
 }
 
-// gather reads the requests and what bears on their verdicts, with one query for
-// each kind of evidence.
-func gather(ctx context.Context, tx *sql.Tx, seqs []uint64, maxSpans int) ([]model.Evidence, error) {
-	if len(seqs) == 0 {
-		return nil, nil
+// freshKeys returns the keys under which requests stand that the spans in (seq, upTo] may concern.
+func freshKeys(ctx context.Context, tx *sql.Tx, seq, upTo uint64) ([]key, error) {
+	type span struct {
+		trace traceColumn
+		dtr   sql.Null[uint64]
 	}
-	found, err := collect(ctx, tx, requestColumns, sqlWorkRequests, seqs, unsigned(slices.Min(seqs)), unsigned(slices.Max(seqs)))
+	fresh, err := collect(ctx, tx, func(v *span) []any { return []any{&v.trace, &v.dtr} }, sqlWorkFresh, unsigned(seq), unsigned(upTo))
 	if err != nil {
 		return nil, err
 	}
-	evidence := make([]model.Evidence, len(found))
-	for i := range found {
-		evidence[i].Request, evidence[i].JudgedAt = found[i].RequestEvent, found[i].Link.JudgedAt
-	}
-	for _, add := range []func(context.Context, *sql.Tx, []model.Evidence, int) error{addTraces, addNamed, addHosts} {
-		if err := add(ctx, tx, evidence, maxSpans); err != nil {
-			return nil, err
+	keys := make([]key, 0, 2*len(fresh))
+	for _, v := range fresh {
+		keys = append(keys, traceKey(keyRequestTrace, v.trace))
+		if v.dtr.Valid {
+			keys = append(keys, idKey(keyRequestSpan, v.dtr.V))
 		}
 	}
-	return evidence, nil
+	return keys, nil
 }
 
-// addTraces adds the spans of the traces that requests carried or answers named.
-// Requests of one trace share the slice.
-func addTraces(ctx context.Context, tx *sql.Tx, evidence []model.Evidence, maxSpans int) error {
-	byTrace := map[tracecontext.TraceID][]model.SpanFacts{}
-	var ids []string
-	for i := range evidence {
-		r := &evidence[i].Request
-		for _, id := range []tracecontext.TraceID{r.TraceContext().TraceID, r.Answer.TraceID} {
-			if _, ok := byTrace[id]; !ok && !id.IsZero() {
-				byTrace[id] = nil
-				ids = append(ids, id.String())
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	found, err := collect(ctx, tx, factColumns, sqlWorkTraces, ids, maxSpans)
-	if err != nil {
-		return err
-	}
-	for len(found) > 0 {
-		id := found[0].TraceID
-		n := slices.IndexFunc(found, func(f model.SpanFacts) bool { return f.TraceID != id })
-		if n < 0 {
-			n = len(found)
-		}
-		byTrace[id] = found[:n:n]
-		found = found[n:]
-	}
-	for i := range evidence {
-		e := &evidence[i]
-		own := e.Request.TraceContext().TraceID
-		e.Trace = byTrace[own]
-		if answer := e.Request.Answer.TraceID; answer != own {
-			e.AnswerTrace = byTrace[answer]
-		}
-	}
-	return nil
-}
+// maxStretches bounds the parts of a query; beyond it, those that stand nearest to each other are joined.
+const maxStretches = 48
 
-// addNamed adds the spans of other traces whose dtr entry names the request.
-func addNamed(ctx context.Context, tx *sql.Tx, evidence []model.Evidence, maxSpans int) error {
-	var at []int // places in evidence
-	var ids []uint64
-	var traces []string
-	for i := range evidence {
-		sent := evidence[i].Request.Sent
-		if sent.SpanID.IsZero() {
-			continue
+// stretches is a table's columns in some stretches of rows, each of which is read alone.
+func stretches(table, columns string, ranges []seqRange) string {
+	for apart := uint64(1); len(ranges) > maxStretches; apart *= 4 {
+		ranges = slices.Clone(ranges)
+		for i := range ranges {
+			ranges[i].last += apart
 		}
-		trace := ""
-		if own := evidence[i].Request.TraceContext().TraceID; !own.IsZero() {
-			trace = own.String()
-		}
-		at, ids, traces = append(at, i), append(ids, number(sent.SpanID)), append(traces, trace)
+		ranges = merged(ranges)
 	}
-	if len(ids) == 0 {
-		return nil
+	if len(ranges) == 0 {
+		return "(SELECT " + columns + " FROM " + table + " WHERE false)"
 	}
-	type named struct {
-		wanted int
-		facts  model.SpanFacts
+	parts := make([]string, len(ranges))
+	for i, r := range ranges {
+		parts[i] = "SELECT " + columns + " FROM " + table + " WHERE " + r.text()
 	}
-	columns := func(n *named) []any { return append([]any{&n.wanted}, factColumns(&n.facts)...) }
-	found, err := collect(ctx, tx, columns, sqlWorkDtr, ids, traces, maxSpans)
-	if err != nil {
-		return err
-	}
-	for _, n := range found {
-		e := &evidence[at[n.wanted]]
-		e.ByDtr = append(e.ByDtr, n.facts)
-	}
-	return nil
-}
-
-// addHosts adds whether any span was seen from the request's host.
-func addHosts(ctx context.Context, tx *sql.Tx, evidence []model.Evidence, _ int) error {
-	seen := map[string]bool{}
-	var hosts []string
-	for i := range evidence {
-		h := evidence[i].Request.Host
-		if _, ok := seen[h]; !ok && h != "" {
-			seen[h] = false
-			hosts = append(hosts, h)
-		}
-	}
-	if len(hosts) == 0 {
-		return nil
-	}
-	found, err := collect(ctx, tx, func(h *string) []any { return []any{h} }, sqlWorkHosts, hosts)
-	if err != nil {
-		return err
-	}
-	for _, h := range found {
-		seen[h] = true
-	}
-	for i := range evidence {
-		evidence[i].HostSeen = seen[evidence[i].Request.Host]
-	}
-	return nil
+	return "(" + strings.Join(parts, " UNION ALL ") + ")"
 }

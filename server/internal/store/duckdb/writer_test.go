@@ -2,34 +2,25 @@ package duckdb
 
 import (
 	"errors"
-	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
-	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 func TestWriteRefuses(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "test.duckdb"))
-	deep := any("bottom")
-	for range maxNesting + 1 {
-		deep = []any{deep}
-	}
 	good := newTraffic(1).batch(4)
 	for name, spoil := range map[string]func(*model.Span){
-		"a type":          func(s *model.Span) { s.Attributes = map[string]any{"k": make(chan int)} },
-		"a nested type":   func(s *model.Span) { s.Resource = map[string]any{"k": []any{uint8(1)}} },
-		"depth":           func(s *model.Span) { s.Attributes = map[string]any{"k": deep} },
 		"an early time":   func(s *model.Span) { s.Start = time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"a late time":     func(s *model.Span) { s.Received = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"an event's type": func(s *model.Span) { s.Events = []model.SpanEvent{{Attributes: map[string]any{"k": 1}}} },
+		"an event's time": func(s *model.Span) { s.Events = []model.SpanEvent{{Time: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)}} },
 	} {
 		b := store.Batch{Requests: good.Requests, Spans: []model.Span{{TraceID: [16]byte{1}, SpanID: [8]byte{1}}}}
 		spoil(&b.Spans[0])
@@ -81,7 +72,7 @@ func TestPoisonedGroup(t *testing.T) {
 	if err := s.Write(t.Context(), batches[1]); err != nil {
 		t.Errorf("the batch again, healed: %v", err)
 	}
-	if found := len(all(s.db, spanColumns, "SELECT * EXCLUDE (seq) FROM spans")); found != 24 {
+	if found := len(all(s.db, spanColumns, "SELECT * FROM spans")); found != 24 {
 		t.Errorf("%d spans in the end, want 24", found)
 	}
 }
@@ -91,7 +82,7 @@ func TestInvalidUTF8(t *testing.T) {
 	const bad, good = "a\xffb\xc3", "a\ufffdb\ufffd"
 	in := model.Span{
 		TraceID: [16]byte{1}, SpanID: [8]byte{1}, Name: bad, Host: bad,
-		Attributes: map[string]any{bad: bad}, Events: []model.SpanEvent{{Name: bad}},
+		Attributes: attributes(map[string]any{bad: bad}), Events: []model.SpanEvent{{Name: bad}},
 	}
 	if err := s.Write(t.Context(), store.Batch{Spans: []model.Span{in}}); err != nil {
 		t.Fatal(err)
@@ -102,7 +93,7 @@ func TestInvalidUTF8(t *testing.T) {
 	}
 	want := in
 	want.Name, want.Host = good, good
-	want.Attributes, want.Events = map[string]any{good: good}, []model.SpanEvent{{Name: good}}
+	want.Attributes, want.Events = attributes(map[string]any{good: good}), []model.SpanEvent{{Name: good}}
 	if d := cmp.Diff([]model.Span{want}, got); d != "" {
 		t.Errorf("span (-want +got):\n%s", d)
 	}
@@ -133,77 +124,36 @@ func TestManyHosts(t *testing.T) {
 	}
 }
 
-func TestIDFilter(t *testing.T) {
-	f := newIDFilter()
-	const n = 100_000 // more than the first layers hold
-	key := func(i int) rowKey { return rowKey{trace: tracecontext.TraceID{byte(i)}, id: uint64(i)} }
+func TestDirectory(t *testing.T) {
+	d := newDirectory([2]uint64{1, 2})
+	const n = 3 * runKeys
+	rowAt := func(i int) row { return row{id: rowID{id: uint64(i)}, keys: []key{idKey(keySpan, uint64(i))}} }
 	falsely := 0
-	for i := range n {
-		if f.add(key(i)) {
+	for i := 1; i <= n; i++ {
+		if suspects := d.admit([]row{rowAt(i)}, uint64(i)); len(suspects) > 0 {
 			falsely++
 		}
-	}
-	for i := range n {
-		if !f.add(key(i)) {
-			t.Fatalf("id %d was added and is denied", i)
+		if r, _ := d.full(); r != nil {
+			d.turn()
 		}
 	}
 	if falsely > n/200 {
 		t.Errorf("%d of %d new ids are taken for added, want at most 1 in 200", falsely, n)
 	}
-}
-
-func FuzzAttributes(f *testing.F) {
-	for _, seed := range []string{"", "plain", `"\`, "\x00\x1f\x7f", "\u2028\U0001f680", "\xff\xc3("} {
-		f.Add(seed, int64(1), 1.0, true)
+	wide := 0
+	for i := 1; i <= n; i++ {
+		found := d.find(idKey(keySpan, uint64(i)))
+		if !slices.ContainsFunc(found, func(r seqRange) bool { return r.first <= uint64(i) && uint64(i) <= r.last }) {
+			t.Fatalf("row %d was added and is not found: %v", i, found)
+		}
+		if len(found) > 1 || found[0].last-found[0].first > 3*runKeys/2 {
+			wide++
+		}
 	}
-	f.Add("", int64(math.MinInt64), math.Inf(-1), false)
-	f.Add("", int64(math.MaxInt64), math.NaN(), false)
-	f.Add("", int64(0), math.Copysign(0, -1), false)
-	f.Add("", int64(0), 1e21, false)
-	f.Fuzz(func(t *testing.T, s string, i int64, x float64, b bool) {
-		clean := strings.ToValidUTF8(string([]rune(s)), "\ufffd") // a U+FFFD for each bad byte
-		in := map[string]any{s + "k": s, "i": i, "x": x, "b": b, "l": []any{nil, x, []any{}, map[string]any{"": i}}}
-		want := map[string]any{clean + "k": clean, "i": i, "x": x, "b": b, "l": []any{nil, x, []any{}, map[string]any{"": i}}}
-		text, err := encodeAttributes(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got attributesColumn
-		if err := got.Scan(text); err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if d := cmp.Diff(want, map[string]any(got), cmpopts.EquateNaNs()); d != "" {
-			t.Errorf("%s (-want +got):\n%s", text, d)
-		}
-	})
-}
-
-func FuzzDecodeJSON(f *testing.F) {
-	for _, seed := range []string{
-		"", "{", "}", `{"a":1,}`, `{"a" 1}`, `[1,2`, `[,]`, `"\u12"`, `"open`, "tru", "nul", "1.2.3", "-", "99999999999999999999",
-		`{"a":[1,2.0,{"b":"\n"}],"c":null}`, strings.Repeat("[", 1000), "NaN", "-Infinity", `{"a":1}x`,
-	} {
-		f.Add(seed)
+	if wide > n/100 {
+		t.Errorf("%d of %d look-ups lead to more than a run, want at most 1 in 100", wide, n)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		v, err := decodeJSON(text) // must not panic
-		if err != nil {
-			if v != nil {
-				t.Errorf("%q: a value beside the error %v", text, err)
-			}
-			return
-		}
-		again, err := appendJSON(nil, v, 0)
-		if err != nil {
-			t.Fatalf("%q decodes to what cannot be encoded: %v", text, err)
-		}
-		w, err := decodeJSON(string(again))
-		if err != nil {
-			t.Fatalf("%q encodes to %q: %v", text, again, err)
-		}
-		if d := cmp.Diff(v, w, cmpopts.EquateNaNs()); d != "" && strings.ToValidUTF8(text, "") == text {
-			t.Errorf("%q (-first +again):\n%s", text, d)
-		}
-	})
+	if len(d.groups[0].runs) < 3 {
+		t.Errorf("%d runs, want at least 3", len(d.groups[0].runs))
+	}
 }

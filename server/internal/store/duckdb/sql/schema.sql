@@ -236,7 +236,7 @@ CREATE TABLE spans (
     host VARCHAR NOT NULL,
     entry BOOLEAN NOT NULL,
     route VARCHAR NOT NULL,
-    http_status SMALLINT NOT NULL,
+    http_status BIGINT NOT NULL,
     via VARCHAR NOT NULL,
     attributes VARCHAR NOT NULL USING COMPRESSION zstd,
     resource VARCHAR NOT NULL USING COMPRESSION zstd,

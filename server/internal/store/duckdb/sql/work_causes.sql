@@ -8,20 +8,24 @@ traces AS MATERIALIZED (
     SELECT trace_id, max(seq) AS seq FROM fresh GROUP BY trace_id
 ),
 named AS MATERIALIZED (
-    SELECT dtr_span_id, trace_id, max(seq) AS seq FROM fresh
+    SELECT dtr_span_id, max(seq) AS seq FROM fresh
     WHERE kind = 2 AND dtr_state = 'valid' AND dtr_span_id IS NOT NULL
-    GROUP BY dtr_span_id, trace_id
+    GROUP BY dtr_span_id
+),
+near AS MATERIALIZED (
+    SELECT * FROM /*near*/ WHERE NOT link_final
 ),
 causes AS (
     SELECT seq AS request, seq AS cause FROM requests WHERE seq > $1 AND seq <= $2
     UNION ALL
-    SELECT r.seq, t.seq FROM requests r JOIN traces t ON r.sent_trace_id = t.trace_id WHERE NOT r.link_final
+    SELECT r.seq, t.seq FROM near r JOIN traces t ON r.sent_trace_id = t.trace_id
     UNION ALL
-    SELECT r.seq, t.seq FROM requests r JOIN traces t ON r.answer_trace_id = t.trace_id WHERE NOT r.link_final
+    SELECT r.seq, t.seq FROM near r JOIN traces t ON r.answer_trace_id = t.trace_id
     UNION ALL
-    SELECT r.seq, t.seq FROM requests r JOIN traces t ON r.link_trace_id = t.trace_id WHERE NOT r.link_final
+    SELECT r.seq, n.seq FROM near r JOIN named n ON r.sent_span_id = n.dtr_span_id
     UNION ALL
-    SELECT r.seq, n.seq FROM requests r JOIN named n ON r.sent_span_id = n.dtr_span_id WHERE NOT r.link_final
+    SELECT r.seq, t.seq FROM joined j JOIN traces t ON j.trace_id = t.trace_id JOIN requests r ON r.seq = j.request
+    WHERE NOT r.link_final AND r.link_trace_id = j.trace_id
     UNION ALL
     SELECT r.seq, h.seq FROM requests r JOIN hosts h ON r.host = h.host
     WHERE h.seq > $1 AND h.seq <= $2 AND NOT r.link_final AND r.link_reason = 'backend_not_instrumented'
