@@ -43,8 +43,6 @@ var (
 	sqlTrace string
 	//go:embed sql/trace_requests.sql
 	sqlTraceRequests string
-	//go:embed sql/joined_requests.sql
-	sqlJoinedRequests string
 	//go:embed sql/traces.sql
 	sqlTraces string
 	//go:embed sql/trace_sums.sql
@@ -107,6 +105,7 @@ const (
 	sqlPutWatermark = "UPDATE state SET watermark = $1"
 	sqlPutDirectory = "INSERT INTO directory VALUES ($1, $2, $3, $4)"
 	sqlDirectory    = "SELECT level, first_seq, last_seq, filter FROM directory ORDER BY last_seq, level"
+	sqlJoined       = "SELECT request FROM joined WHERE trace_id = $1::VARCHAR::UUID"
 	sqlForgetJoined = "DELETE FROM joined WHERE request <= $1"
 	sqlForget       = "DELETE FROM directory WHERE last_seq <= $1"
 	sqlAnnotate     = "INSERT OR REPLACE INTO annotations VALUES ($1, $2, $3, $4, $5, $6, $7)"

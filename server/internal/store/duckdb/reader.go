@@ -159,10 +159,15 @@ func (s *Store) TraceRequests(ctx context.Context, id tracecontext.TraceID, limi
 	if err != nil {
 		return nil, err
 	}
-	joined, err := readAll(ctx, s, op, requestColumns, sqlJoinedRequests, id.String(), limit)
+	seqs, err := readAll(ctx, s, op, func(n *uint64) []any { return []any{n} }, sqlJoined, id.String())
 	if err != nil {
 		return nil, err
 	}
+	joined, err := s.requestsBySeq(ctx, op, s.db, seqs)
+	if err != nil {
+		return nil, err
+	}
+	joined = slices.DeleteFunc(joined, func(r storedRequest) bool { return r.Link.Joined.TraceID != id }) // joined to another one since
 	found = inListingOrder(append(found, joined...))
 	return linked(found[:min(limit, len(found))]), nil
 }

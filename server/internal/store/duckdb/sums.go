@@ -80,14 +80,14 @@ func (s *Store) Endpoints(ctx context.Context, f store.Filter, limit int) ([]sto
 	}
 	type sums struct {
 		store.Endpoint
-		p50, p75, p95 int16
+		quantiles []any
 	}
 	c := where(limit)
 	s.filter(c, &f, requestFields, "start")
 	columns := func(e *sums) []any {
 		return []any{
 			&e.Host, &e.Method, &e.Endpoint.Endpoint, &e.Count, &e.Errors, &e.Linked, &e.Partial, &e.Unlinked,
-			&e.p50, &e.p75, &e.p95, &e.Timed, &e.Frontend, &e.Network, &e.Backend,
+			(*listColumn)(&e.quantiles), &e.Timed, &e.Frontend, &e.Network, &e.Backend,
 		}
 	}
 	found, err := readAll(ctx, s, op, columns, c.in(sqlEndpoints), c.args...)
@@ -97,7 +97,13 @@ func (s *Store) Endpoints(ctx context.Context, f store.Filter, limit int) ([]sto
 	endpoints := make([]store.Endpoint, len(found))
 	for i, e := range found {
 		endpoints[i] = e.Endpoint
-		endpoints[i].P50, endpoints[i].P75, endpoints[i].P95 = model.BucketDuration(e.p50), model.BucketDuration(e.p75), model.BucketDuration(e.p95)
+		for j, to := range []*time.Duration{&endpoints[i].P50, &endpoints[i].P75, &endpoints[i].P95} {
+			bucket, ok := e.quantiles[j].(int16)
+			if !ok {
+				return nil, failure(ctx, op, fmt.Errorf("a quantile of the Go type %T", e.quantiles[j]))
+			}
+			*to = model.BucketDuration(bucket)
+		}
 	}
 	return endpoints, nil
 }

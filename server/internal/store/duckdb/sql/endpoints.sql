@@ -1,5 +1,5 @@
--- The $1 most frequent endpoints. The formulas are those of store.Failed, store.PartsOf and
--- store.Buckets.Quantile.
+-- The $1 most frequent endpoints. The formulas are those of store.Failed and store.PartsOf; quantile_disc
+-- takes the bucket of rank ceil(q * n), as store.Buckets.Quantile does.
 WITH selected AS (
     SELECT host, method, CASE WHEN entry_route <> '' THEN entry_route ELSE url_pattern END AS endpoint, duration_bucket,
         /*failed*/ AS failed, link_status, duration,
@@ -15,29 +15,14 @@ WITH selected AS (
 ),
 parts AS (
     SELECT *, greatest(0, least(waited, duration - backend)) AS frontend FROM selected
-),
-buckets AS (
-    SELECT host, method, endpoint, duration_bucket, count(*) AS n, count(*) FILTER (failed) AS failed,
-        count(*) FILTER (link_status = 'linked') AS linked, count(*) FILTER (link_status = 'partial') AS partial,
-        count(*) FILTER (link_status = 'unlinked') AS unlinked, count(*) FILTER (timed) AS timed,
-        coalesce(sum(frontend) FILTER (timed), 0) AS frontend,
-        coalesce(sum(duration - backend - frontend) FILTER (timed), 0) AS network,
-        coalesce(sum(backend) FILTER (timed), 0) AS backend
-    FROM parts
-    GROUP BY ALL
-),
-ranked AS (
-    SELECT *, sum(n) OVER (endpoint_buckets ORDER BY duration_bucket) AS up_to, sum(n) OVER endpoint_buckets AS total
-    FROM buckets
-    WINDOW endpoint_buckets AS (PARTITION BY host, method, endpoint)
 )
-SELECT host, method, endpoint, sum(n)::BIGINT AS total, sum(failed)::BIGINT, sum(linked)::BIGINT, sum(partial)::BIGINT,
-    sum(unlinked)::BIGINT,
-    min(duration_bucket) FILTER (up_to * 100 >= total * 50),
-    min(duration_bucket) FILTER (up_to * 100 >= total * 75),
-    min(duration_bucket) FILTER (up_to * 100 >= total * 95),
-    sum(timed)::BIGINT, sum(frontend)::BIGINT, sum(network)::BIGINT, sum(backend)::BIGINT
-FROM ranked
+SELECT host, method, endpoint, count(*) AS total, count(*) FILTER (failed), count(*) FILTER (link_status = 'linked'),
+    count(*) FILTER (link_status = 'partial'), count(*) FILTER (link_status = 'unlinked'),
+    quantile_disc(duration_bucket, [0.5, 0.75, 0.95]), count(*) FILTER (timed),
+    coalesce(sum(frontend) FILTER (timed), 0)::BIGINT,
+    coalesce(sum(duration - backend - frontend) FILTER (timed), 0)::BIGINT,
+    coalesce(sum(backend) FILTER (timed), 0)::BIGINT
+FROM parts
 GROUP BY host, method, endpoint
 ORDER BY total DESC, host, method, endpoint
 LIMIT $1
