@@ -51,7 +51,7 @@ var (
 	applications = []string{"", "745a78fe5b6e57f6", "00000000000000ff", "Äpp'\";--"}
 	sessions     = []string{"", "S1", "s1", "SESSION-0", "sitzung ß", "s\x002", "s10"}
 	pages        = []string{"", "p1", "p2", "P2", "p3"}
-	hostNames    = []string{"", "shop.example", "shop.example:8443", "cdn.example", "größe.example", "mute.example"}
+	hostNames    = []string{"", "shop.example", "shop.example:8443", "cdn.example", "größe.example"}
 	serviceNames = []string{"", "checkout", "cart", "Größe", "a", "proxy"}
 	routes       = []string{"", "/cart/{id}", "/Search", "POST /x%_y", "ЩУКА"}
 	texts        = []string{"", "a", "A", "äöü ÄÖÜ", "100%", "a_b", "東京", "…", "null", "NULL", "nul\x00nul", `"quoted" 'text' \`, "long" + strings.Repeat(" text", 12)}
@@ -68,10 +68,7 @@ func (w *world) id() (id model.EventID) {
 }
 
 func (w *world) traceID() tracecontext.TraceID {
-	n := 1 + w.IntN(30)
-	if w.IntN(3) == 0 { // one trace is much larger than the others
-		n = 1
-	}
+	n := pick(w, 1, 1+w.IntN(20), 1+w.IntN(500)) // one trace is much larger than the others
 	id := traceID(n)
 	if n%5 == 0 {
 		id[0] = 0xf0
@@ -133,6 +130,15 @@ func (w *world) clock() model.Clock {
 
 func (w *world) url() string { return "https://shop.example/" + pick(w, texts...) + pick(w, routes...) }
 
+// host is mostly one of a few, else one of many that come up for the first time now
+// and then, with requests before there are spans.
+func (w *world) host() string {
+	if w.IntN(4) > 0 {
+		return pick(w, hostNames...)
+	}
+	return fmt.Sprintf("host-%d.example", w.IntN(2*w.writes+2))
+}
+
 func (w *world) attributes() model.Attributes {
 	if w.IntN(2) == 0 {
 		return ""
@@ -144,7 +150,7 @@ func (w *world) request() model.RequestEvent {
 	e := model.RequestEvent{
 		ID: w.id(), Frontend: w.frontend(), Kind: pick(w, model.KindDocument, model.KindFetch, model.KindXHR, model.KindResource),
 		Initiator: pick(w, "", "fetch", "img"), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.time(),
-		URL: w.url(), Host: pick(w, hostNames...), URLPattern: pick(w, routes...), Method: pick(w, "GET", "GET", "POST", ""),
+		URL: w.url(), Host: w.host(), URLPattern: pick(w, routes...), Method: pick(w, "GET", "GET", "POST", ""),
 		StatusCode: pick(w, statuses...), Error: pick(w, reasons...),
 		TraceContextHint: pick(w, "", model.ContextSet, model.ContextFromServer), ServerTimingHint: pick(w, "", model.TimingReceived, model.TimingMismatch),
 		Delivery: pick(w, "", model.Delivery("cache")), Protocol: pick(w, "", "h2", "h3"),
@@ -217,7 +223,7 @@ func (w *world) span() model.Span {
 		Via: pick(w, "", "1.1 nginx"), Attributes: w.attributes(), Resource: w.attributes(),
 	}
 	if w.IntN(2) == 0 {
-		s.Kind, s.Entry, s.Host = model.SpanServer, true, pick(w, hostNames[:len(hostNames)-1]...)
+		s.Kind, s.Entry, s.Host = model.SpanServer, true, w.host()
 		s.DtrState = pick(w, model.DtrAbsent, model.DtrValid, model.DtrValid, model.DtrInvalid)
 	}
 	if s.DtrState == model.DtrValid {
@@ -275,12 +281,12 @@ func (w *world) step(t *testing.T, i, steps int) question {
 		return w.round()
 	case 5:
 		return w.verdicts()
-	case 6:
+	case 6, 7:
 		a := store.Annotation{
-			ID: eventID(1 + w.IntN(9)), Time: w.time(), End: often(w, 2, w.time()), ApplicationID: pick(w, applications...),
+			ID: eventID(1 + w.IntN(4)), Time: w.time(), End: often(w, 2, w.time()), ApplicationID: pick(w, applications...),
 			Title: pick(w, texts...), Text: pick(w, texts...), Tags: slices.Clone(texts[:w.IntN(4)]),
 		}
-		if w.IntN(4) == 0 {
+		if w.IntN(3) == 0 {
 			return question{text: fmt.Sprintf("DeleteAnnotation %v", a.ID), ask: func(ctx context.Context, s *side) (any, error) {
 				return nil, s.st.DeleteAnnotation(ctx, a.ID)
 			}}

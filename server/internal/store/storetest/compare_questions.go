@@ -70,8 +70,8 @@ func (w *world) filter(has func(store.Field) bool) store.Filter {
 	f.From, f.To = w.window()
 	for range pick(w, 0, 0, 1, 1, 2, 3) {
 		field := pick(w, store.Fields()...)
-		if !has(field) && w.IntN(30) > 0 { // one that is not had is refused
-			continue
+		for !has(field) && w.IntN(60) > 0 { // one that is not had is refused
+			field = pick(w, store.Fields()...)
 		}
 		f.Terms = append(f.Terms, w.term(field))
 	}
@@ -200,8 +200,8 @@ func (w *world) askTraces() question {
 	if len(w.memory.spans) > 0 {
 		s := pick(w, w.memory.spans...)
 		q.Service, q.Name = often(w, 2, s.Service), often(w, 2, pick(w, s.Name, s.Route, "CART", "a"))
-		if w.IntN(3) == 0 {
-			q.MinDuration = s.Duration + time.Duration(w.IntN(3)-1)
+		if w.IntN(2) == 0 {
+			q.MinDuration = s.Duration + pick[time.Duration](w, 0, 0, 1, -1)
 		}
 		if w.IntN(3) == 0 {
 			q.Before = &store.TracePlace{Start: s.Start, ID: s.TraceID}

@@ -260,7 +260,7 @@ func TestCompareFindsFaults(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			open := func(*testing.T) Store { return &mutant{fault: fault} }
-			for seed := uint64(1); seed <= 6; seed++ {
+			for seed := uint64(1); seed <= 20; seed++ {
 				if d := difference(t, open, seed, 50); d != "" {
 					t.Logf("seed %d: %.3000s", seed, d)
 					return
