@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/server/internal/urlpattern"
 	"github.com/throughline-rum/throughline/wire/beacon"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
@@ -11,7 +12,8 @@ import (
 // decoder turns records into values. The same record always gives the same ones, but for
 // URL patterns, which are learned. It is for one goroutine.
 type decoder struct {
-	traces traceDecoder
+	traces   traceDecoder
+	patterns urlpattern.Learner
 }
 
 func newDecoder(tenant tracecontext.Tenant) decoder {
@@ -32,12 +34,25 @@ func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err erro
 		if err != nil {
 			return h.received, err
 		}
-		return h.received, appendBeacon(b, &decoded, &h)
+		before := endsOf(b)
+		err = appendBeacon(b, &decoded, &h)
+		d.learn(b, before)
+		return h.received, err
 	case RecordTraces:
 		b.Spans, err = d.traces.decode(b.Spans, body, h.received)
 		return h.received, err
 	default:
 		return h.received, kindError(r.Kind)
+	}
+}
+
+// learn fills in the patterns of what stands in the batch after before.
+func (d *decoder) learn(b *store.Batch, before batchEnds) {
+	for i := before.requests; i < len(b.Requests); i++ {
+		b.Requests[i].URLPattern = d.patterns.Pattern(b.Requests[i].URL)
+	}
+	for i := before.navigations; i < len(b.Navigations); i++ {
+		b.Navigations[i].URLPattern = d.patterns.Pattern(b.Navigations[i].URL)
 	}
 }
 
