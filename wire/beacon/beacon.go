@@ -21,12 +21,14 @@ const (
 	MaxDepth           = 8        // of nesting; the beacon itself is the first level
 	MaxMembers         = 256      // names in one object
 	MaxURLBytes        = 8192
-	MaxStringBytes     = 4096 // of any other string that has a field of its own
-	MaxAgentBytes      = 64   // of agent.name and agent.version
-	MaxAttributes      = 64   // of an event
-	MaxAttributeName   = 128  // bytes
-	MaxAttributeBytes  = 4096 // of an attribute's value, as JSON
-	MaxAttributeValues = 128  // within an attribute's value: its elements and members, all levels
+	MaxStringBytes     = 4096     // of any other string that has a field of its own
+	MaxAgentBytes      = 64       // of agent.name and agent.version
+	MaxAttributes      = 64       // of an event
+	MaxAttributeName   = 128      // bytes
+	MaxAttributeBytes  = 4096     // of an attribute's value, as JSON
+	MaxStackBytes      = 16 << 10 // of exception.stacktrace
+	MaxActionNameBytes = 256
+	MaxAttributeValues = 128 // within an attribute's value: its elements and members, all levels
 	MaxAge             = 7 * 24 * time.Hour
 	MaxAhead           = time.Hour
 	MaxMethodBytes     = 32
@@ -90,6 +92,8 @@ type Beacon struct {
 	Requests    []Request
 	Navigations []Navigation
 	WebVitals   []WebVital
+	Errors      []ErrorEvent
+	Actions     []Action
 
 	// Rejected counts the events that were left out, by reason; nil where none was.
 	Rejected map[Reason]int
@@ -98,7 +102,9 @@ type Beacon struct {
 }
 
 // Accepted returns the number of events that were good.
-func (b *Beacon) Accepted() int { return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) }
+func (b *Beacon) Accepted() int {
+	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Errors) + len(b.Actions)
+}
 
 // Time returns the moment that lies start milliseconds after the time origin,
 // by the agent's clock, in UTC.
@@ -117,10 +123,15 @@ func Duration(ms float64) time.Duration {
 
 // Event is what every event has.
 type Event struct {
-	ID         [8]byte        // never all zero
-	Start      float64        // ms after Beacon.TimeOrigin
-	ViewID     string         // empty: the beacon's
-	Attributes map[string]any // fields without a place of their own: string, bool, int64, float64, []any, map[string]any
+	ID       [8]byte // never all zero
+	Start    float64 // ms after Beacon.TimeOrigin
+	ViewID   string  // empty: the beacon's
+	ActionID string  // the user's action that it belongs to; empty: none, or not known
+
+	// Attributes are the fields without a place of their own: one JSON object, its names and those within it
+	// in order and each once, without space between tokens; empty for none. An integer that fits
+	// into an int64 is written as one, every other number has a point or an exponent.
+	Attributes string
 }
 
 // Request is what a frontend saw of one HTTP request.
@@ -187,12 +198,12 @@ type ResourceTiming struct {
 	ResponseStart, ResponseEnd         float64
 }
 
-// Navigation is one load of a page.
+// Navigation is one load of a page, or one view within it.
 type Navigation struct {
 	Event
 	Duration        float64 // ms
 	URL             string
-	Type            string // navigate, reload, back_forward, prerender; empty: not known
+	Type            string // navigate, reload, back_forward, prerender; of a view: soft, bfcache; empty: not known
 	Title, Referrer string
 	Timing          NavigationTiming
 }
@@ -216,4 +227,26 @@ type WebVital struct {
 	Value  float64 // ms; a score for CLS
 	Rating string  // good, needs-improvement, poor; empty: not known
 	URL    string
+}
+
+// ErrorEvent is something that went wrong in the page or app.
+type ErrorEvent struct {
+	Event
+	Source    string // exception, unhandled_rejection, resource, csp, reported
+	Type      string // exception.type
+	Message   string
+	Stack     string  // exception.stacktrace
+	Handled   bool    // the application caught it
+	RequestID [8]byte // the request event that failed; zero: none
+	URL       string
+}
+
+// Action is something that the user did, or that the application reports as such. Its
+// ID is the ActionID of what it caused.
+type Action struct {
+	Event
+	Kind     string  // click, tap, key, scroll, custom, other
+	Name     string  // what was acted upon, such as a button's text
+	Duration float64 // ms, until what it caused had settled
+	URL      string
 }

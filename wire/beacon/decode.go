@@ -1,10 +1,8 @@
 package beacon
 
 import (
-	"encoding/json"
 	"math"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
@@ -17,32 +15,85 @@ func Decode(body []byte) (Beacon, error) {
 	if len(body) > MaxBytes {
 		return Beacon{}, &Error{TooLarge, "the body is longer than 1 MiB", "Split the events into several beacons of at most 1 MiB."}
 	}
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return Beacon{}, &Error{Malformed, "the body is not one JSON value in UTF-8", "Send JSON.stringify's text as it is, uncompressed, in UTF-8 and with nothing after it."}
-	}
-	start := skipSpace(body, 0)
-	if !isObject(body[start:]) {
-		return Beacon{}, &Error{Malformed, "the body is not a JSON object", "Send one object with the fields that beacon.md names."}
-	}
-	members, ok := appendMembers(make([]member, 0, 32), body[start:skipValue(body, start)])
-	if !ok {
-		return Beacon{}, envelopeError("the beacon has a field twice, or more than 256 fields", "Name every field once.")
-	}
-	if err := checkVersion(members); err != nil {
-		return Beacon{}, err
-	}
-	d := decoder{}
-	events, err := d.envelope(members)
-	if err != nil {
-		return Beacon{}, err
-	}
-	if err := d.events(events); err != nil {
+	d := decoder{scanner: scanner{text: body}}
+	if err := d.decode(); err != nil {
 		return Beacon{}, err
 	}
 	return d.beacon, nil
 }
 
+func (d *decoder) decode() error {
+	members, fault, err := d.scan()
+	if err != nil {
+		return err
+	}
+	if fault {
+		return envelopeError("the beacon has a field twice, or more than 256 fields", "Name every field once.")
+	}
+	if err := checkVersion(members); err != nil {
+		return err
+	}
+	if err := d.envelope(members); err != nil {
+		return err
+	}
+	if !d.begun { // the fields that they need stood behind them
+		d.events(d.start)
+	}
+	if d.count > MaxEvents {
+		return &Error{TooLarge, "the beacon has more than 1,000 events", "Split the events into several beacons of at most 1,000 events."}
+	}
+	return nil
+}
+
+// scan goes over the whole body once. It reads the events in passing where all that they need
+// stands before them, as agents write it. fault is that of object.
+func (d *decoder) scan() (members []member, fault bool, err error) {
+	start := d.space(0)
+	if c := d.at(start); c != '{' {
+		if end, _ := d.value(start); end == malformed || d.space(end) < len(d.text) {
+			return nil, false, errMalformed()
+		}
+		return nil, false, &Error{Malformed, "the body is not a JSON object", "Send one object with the fields that beacon.md names."}
+	}
+	o := d.object(start, make([]member, 0, 32))
+	for o.next() {
+		if string(o.name) == "events" && d.at(o.start) == '[' && !d.begun {
+			d.start = o.start
+			if d.ready(o.members) {
+				o.add(d.events(o.start), shape{})
+				continue
+			}
+		}
+		o.add(d.value(o.start))
+	}
+	if o.end == malformed || d.space(o.end) < len(d.text) {
+		return nil, false, errMalformed()
+	}
+	return o.members, o.fault, nil
+}
+
+func errMalformed() *Error {
+	return &Error{Malformed, "the body is not one JSON value in UTF-8", "Send JSON.stringify's text as it is, uncompressed, in UTF-8 and with nothing after it."}
+}
+
 func envelopeError(problem, hint string) *Error { return &Error{BadEnvelope, problem, hint} }
+
+// ready reports whether the members have all that events need, and notes it.
+func (d *decoder) ready(members []member) bool {
+	version, sent, origin := false, false, false
+	for _, m := range members {
+		switch string(m.name) {
+		case "v":
+			v, ok := numberOf(m.value)
+			version = ok && v == Version
+		case "sent":
+			d.beacon.Sent, sent = epochOf(m.value)
+		case "time_origin":
+			d.beacon.TimeOrigin, origin = epochOf(m.value)
+		}
+	}
+	return version && sent && origin
+}
 
 // checkVersion comes before all else: of another version nothing is known.
 func checkVersion(members []member) error {
@@ -64,17 +115,31 @@ func checkVersion(members []member) error {
 
 // decoder holds the beacon as it grows and what every event needs.
 type decoder struct {
-	beacon          Beacon
-	members, phases []member // of the event at hand and its timing; their memory serves all of them
+	scanner
+	beacon Beacon
+	start  int  // of the array of events
+	begun  bool // the events were read
+	count  int  // of events
+
+	// Of the event at hand; their memory serves all of them.
+	members, phases  []member // phases: of its performance.timing
+	phasesFault      bool
+	attributes       []member
+	written          []byte // of its attributes
+	hasStart         bool
+	viewID, actionID string // the last ones, which the next event probably has too
 }
 
-// envelope reads everything but the events, and returns their array.
-func (d *decoder) envelope(members []member) (events []byte, err error) {
-	var haveSent, haveOrigin bool
+// envelope reads everything but the events.
+func (d *decoder) envelope(members []member) error {
+	var haveSent, haveOrigin, haveEvents bool
 	b := &d.beacon
 	for _, m := range members {
 		if isNull(m.value) {
 			continue
+		}
+		if m.depth >= MaxDepth && string(m.name) != "events" { // the beacon itself is the first level
+			return envelopeError("a field is nested too deep", "Nest at most 8 levels, the beacon itself counted.")
 		}
 		ok := true
 		switch string(m.name) {
@@ -107,38 +172,40 @@ func (d *decoder) envelope(members []member) (events []byte, err error) {
 		case "dropped":
 			b.Dropped, ok = countsOf(m.value)
 		case "events":
-			events, ok = m.value, m.value[0] == '['
+			haveEvents = m.value[0] == '['
+			ok = haveEvents
 		}
 		if !ok {
 			// The name is one of those above, so it is safe to show.
-			return nil, envelopeError("the field "+string(m.name)+" is not as beacon.md says", "Look up "+string(m.name)+" in beacon.md; leave a field out where its value is not known.")
+			return envelopeError("the field "+string(m.name)+" is not as beacon.md says", "Look up "+string(m.name)+" in beacon.md; leave a field out where its value is not known.")
 		}
 	}
-	if !haveSent || !haveOrigin || events == nil {
-		return nil, envelopeError("sent, time_origin or events is missing", "Send all three with every beacon.")
-	}
-	return events, nil
-}
-
-// events reads the array of events.
-func (d *decoder) events(array []byte) error {
-	count := 0
-	elements(array, func(event []byte) bool {
-		if count++; count > MaxEvents {
-			return false
-		}
-		if reason := d.event(event); reason != "" {
-			if d.beacon.Rejected == nil {
-				d.beacon.Rejected = make(map[Reason]int)
-			}
-			d.beacon.Rejected[reason]++
-		}
-		return true
-	})
-	if count > MaxEvents {
-		return &Error{TooLarge, "the beacon has more than 1,000 events", "Split the events into several beacons of at most 1,000 events."}
+	if !haveSent || !haveOrigin || !haveEvents {
+		return envelopeError("sent, time_origin or events is missing", "Send all three with every beacon.")
 	}
 	return nil
+}
+
+// events reads the array of events that begins at i, and returns its end.
+func (d *decoder) events(i int) int {
+	d.begun = true
+	a := d.array(i)
+	for a.next() {
+		if d.count++; d.count > MaxEvents {
+			a.end, _ = d.value(a.start)
+			continue
+		}
+		var reason Reason
+		a.end, reason = d.event(a.start)
+		if reason == "" {
+			continue
+		}
+		if d.beacon.Rejected == nil {
+			d.beacon.Rejected = make(map[Reason]int)
+		}
+		d.beacon.Rejected[reason]++
+	}
+	return a.end
 }
 
 // epochOf reads a time in epoch milliseconds, from 1970 to 2200.
@@ -162,13 +229,31 @@ func shortOf(value []byte, limit int) (s string, ok bool) {
 	return s, ok && len(s) <= limit
 }
 
+// usualOr reads a string as shortOf does, and spares the memory where it is one of the usual ones.
+func usualOr(usual []string, value []byte, limit int) (s string, ok bool) {
+	if s, ok = oneOf(value, usual); ok {
+		return s, true
+	}
+	return shortOf(value, limit)
+}
+
 // idOf reads 16 lower-case hexadecimal digits, not all zero.
 func idOf(value []byte) (s string, ok bool) {
-	id, ok := spanIDOf(value)
-	if !ok {
+	if _, ok = spanIDOf(value); !ok {
 		return "", false
 	}
-	return id.String(), true
+	return string(value[1:17]), true
+}
+
+// sameOr reads an id as idOf does, and spares the memory where it is the one that was read last.
+func sameOr(last *string, value []byte) (s string, ok bool) {
+	if len(value) == 18 && *last != "" && value[0] == '"' && string(value[1:17]) == *last {
+		return *last, true
+	}
+	if s, ok = idOf(value); ok {
+		*last = s
+	}
+	return s, ok
 }
 
 func spanIDOf(value []byte) (id tracecontext.SpanID, ok bool) {
@@ -192,7 +277,7 @@ func countsOf(value []byte) (counts map[string]int64, ok bool) {
 	if !isObject(value) {
 		return nil, false
 	}
-	members, ok := appendMembers(nil, value)
+	members, ok := membersOf(nil, value)
 	if !ok || len(members) > MaxAttributes {
 		return nil, false
 	}

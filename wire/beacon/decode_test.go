@@ -1,13 +1,17 @@
 package beacon
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -56,24 +60,26 @@ func TestDecodeKnowsFieldsOfSpecification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, requests, _ := strings.Cut(string(text), "## `\"type\": \"request\"`")
-	requests, _, _ = strings.Cut(requests, "Whose ids")
-	names := 0
-	for row := range strings.Lines(requests) {
-		columns := strings.Split(row, "|")
-		if len(columns) < 4 {
-			continue
-		}
-		for _, name := range regexp.MustCompile("`([a-z_.]+)`").FindAllStringSubmatch(columns[1], -1) {
-			names++
-			b, err := Decode(beaconOf(requestWith(t, map[string]any{name[1]: []any{}})))
-			if err != nil || b.Accepted() != 0 {
-				t.Errorf("a list as %s: accepted %d, error %v; want it refused", name[1], b.Accepted(), err)
+	for heading, with := range map[string]func(testing.TB, map[string]any) string{"request": requestWith, "error": errorWith, "action": actionWith} {
+		_, section, _ := strings.Cut(string(text), "## `\"type\": \""+heading+"\"`")
+		section, _, _ = strings.Cut(section, "\n## ")
+		names := 0
+		for row := range strings.Lines(section) {
+			columns := strings.Split(row, "|")
+			if len(columns) < 4 {
+				continue
+			}
+			for _, name := range regexp.MustCompile("`([a-z_.]+)`").FindAllStringSubmatch(columns[1], -1) {
+				names++
+				b, err := Decode(beaconOf(with(t, map[string]any{name[1]: []any{}})))
+				if err != nil || b.Accepted() != 0 {
+					t.Errorf("a list as %s: accepted %d, error %v; want it refused", name[1], b.Accepted(), err)
+				}
 			}
 		}
-	}
-	if names < 20 {
-		t.Errorf("beacon.md names %d fields of a request; the test has lost its table", names)
+		if least := map[string]int{"request": 20, "error": 7, "action": 4}[heading]; names < least {
+			t.Errorf("beacon.md names %d fields of %s, want at least %d; the test has lost its table", names, heading, least)
+		}
 	}
 }
 
@@ -90,6 +96,24 @@ func requestWith(t testing.TB, fields map[string]any) string {
 		"request.kind": "fetch", "url.full": "https://shop.example/api/cart",
 		"request.trace_context_hint": "set", "request.server_timing_hint": "not_available",
 		"trace.id": "2fdcef91d451fdffd6e5e36abc6bb609", "span.id": "97039bf817c8584a",
+	}, fields)
+}
+
+// errorWith and actionWith return good events in JSON, with fields replaced as by requestWith.
+func errorWith(t testing.TB, fields map[string]any) string {
+	t.Helper()
+	return eventWith(t, map[string]any{
+		"type": "error", "id": "eeeeeeeeeeeeeeee", "start": 40, "error.source": "exception", "exception.type": "TypeError",
+		"exception.message": "x is not a function", "exception.stacktrace": "TypeError: x is not a function\n    at f (app.js:1:2)",
+		"error.handled": true, "error.request_id": "c3a1f0047be2d915", "url.full": "https://shop.example/cart", "action.id": "acacacacacacacac",
+	}, fields)
+}
+
+func actionWith(t testing.TB, fields map[string]any) string {
+	t.Helper()
+	return eventWith(t, map[string]any{
+		"type": "action", "id": "acacacacacacacac", "start": 30, "duration": 60, "action.kind": "click", "action.name": "Buy now",
+		"url.full": "https://shop.example/cart", "view.instance_id": "0f6c2ab98d1e7733",
 	}, fields)
 }
 
@@ -289,6 +313,179 @@ func TestDecodeOtherEvents(t *testing.T) {
 	}
 }
 
+func TestDecodeErrorsAndActions(t *testing.T) {
+	for name, test := range map[string]struct {
+		event string
+		want  Reason // empty: accepted
+	}{
+		"error":                         {errorWith(t, nil), ""},
+		"error, of a source alone":      {errorWith(t, map[string]any{"exception.type": nil, "exception.message": nil, "exception.stacktrace": nil, "error.handled": nil, "error.request_id": nil, "url.full": nil, "action.id": nil}), ""},
+		"error, longest message":        {errorWith(t, map[string]any{"exception.message": strings.Repeat("m", MaxStringBytes)}), ""},
+		"error, message too long":       {errorWith(t, map[string]any{"exception.message": strings.Repeat("m", MaxStringBytes+1)}), BadField},
+		"error, longest stack, escaped": {errorWith(t, map[string]any{"exception.stacktrace": strings.Repeat("\n", MaxStackBytes)}), ""},
+		"error, stack too long":         {errorWith(t, map[string]any{"exception.stacktrace": strings.Repeat("s", MaxStackBytes+1)}), BadField},
+		"error, type too long":          {errorWith(t, map[string]any{"exception.type": strings.Repeat("t", MaxStringBytes+1)}), BadField},
+		"error, no source":              {errorWith(t, map[string]any{"error.source": nil}), BadField},
+		"error, source unknown":         {errorWith(t, map[string]any{"error.source": "console"}), BadField},
+		"error, handled a string":       {errorWith(t, map[string]any{"error.handled": "true"}), BadField},
+		"error, request short":          {errorWith(t, map[string]any{"error.request_id": "c3a1"}), BadField},
+		"error, request zero":           {errorWith(t, map[string]any{"error.request_id": "0000000000000000"}), BadField},
+		"error, message a number":       {errorWith(t, map[string]any{"exception.message": 1}), BadField},
+		"error, url relative":           {errorWith(t, map[string]any{"url.full": "/"}), BadURL},
+		"error, without id":             {errorWith(t, map[string]any{"id": nil}), BadID},
+		"error, without start":          {errorWith(t, map[string]any{"start": nil}), BadTime},
+		"error, action id upper case":   {errorWith(t, map[string]any{"action.id": "ACACACACACACACAC"}), BadField},
+		"action":                        {actionWith(t, nil), ""},
+		"action, of a kind alone":       {actionWith(t, map[string]any{"duration": nil, "action.name": nil, "url.full": nil, "view.instance_id": nil}), ""},
+		"action, longest name":          {actionWith(t, map[string]any{"action.name": strings.Repeat("n", MaxActionNameBytes)}), ""},
+		"action, name too long":         {actionWith(t, map[string]any{"action.name": strings.Repeat("n", MaxActionNameBytes+1)}), BadField},
+		"action, no kind":               {actionWith(t, map[string]any{"action.kind": nil}), BadField},
+		"action, kind unknown":          {actionWith(t, map[string]any{"action.kind": "swipe"}), BadField},
+		"action, duration negative":     {actionWith(t, map[string]any{"duration": -1}), BadTime},
+		"action, end 2 hours ahead":     {actionWith(t, map[string]any{"duration": 7200e3}), BadTime},
+		"action, url with user-info":    {actionWith(t, map[string]any{"url.full": "https://u:p@a/"}), BadURL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := Decode(beaconOf(test.event))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[Reason]int{test.want: 1}
+			if test.want == "" {
+				want = nil
+			}
+			if !maps.Equal(b.Rejected, want) || b.Accepted()+len(b.Rejected) != 1 {
+				t.Errorf("accepted %d, rejected %v; want rejected %v", b.Accepted(), b.Rejected, want)
+			}
+		})
+	}
+
+	b, err := Decode(beaconOf(errorWith(t, map[string]any{"extra": 1}), actionWith(t, nil)))
+	if err != nil || len(b.Errors) != 1 || len(b.Actions) != 1 {
+		t.Fatalf("%v, rejected %v", err, b.Rejected)
+	}
+	wantError := ErrorEvent{
+		Event:  Event{ID: [8]byte(bytes.Repeat([]byte{0xee}, 8)), Start: 40, ActionID: "acacacacacacacac", Attributes: `{"extra":1}`},
+		Source: "exception", Type: "TypeError", Message: "x is not a function", Stack: "TypeError: x is not a function\n    at f (app.js:1:2)",
+		Handled: true, RequestID: [8]byte{0xc3, 0xa1, 0xf0, 0x04, 0x7b, 0xe2, 0xd9, 0x15}, URL: "https://shop.example/cart",
+	}
+	if b.Errors[0] != wantError {
+		t.Errorf("error %+v, want %+v", b.Errors[0], wantError)
+	}
+	wantAction := Action{
+		Event: Event{ID: [8]byte(bytes.Repeat([]byte{0xac}, 8)), Start: 30, ViewID: "0f6c2ab98d1e7733"},
+		Kind:  "click", Name: "Buy now", Duration: 60, URL: "https://shop.example/cart",
+	}
+	if b.Actions[0] != wantAction {
+		t.Errorf("action %+v, want %+v", b.Actions[0], wantAction)
+	}
+}
+
+// An agent writes the events last; a beacon in another order says the same.
+func TestDecodeInAnyOrderOfFields(t *testing.T) {
+	const events = `"events":[{"type":"action","id":"c3a1f0047be2d915","start":1,"action.kind":"tap"},{"type":"later"}]`
+	for _, body := range []string{
+		`{"v":1,"sent":1,"time_origin":1,` + events + `}`, `{` + events + `,"v":1,"sent":1,"time_origin":1}`,
+		`{"v":1,"sent":1,` + events + `,"time_origin":1}`,
+	} {
+		b, err := Decode([]byte(body))
+		if err != nil || len(b.Actions) != 1 || b.Rejected[UnknownType] != 1 {
+			t.Errorf("%s: %v, %d actions, rejected %v", body, err, len(b.Actions), b.Rejected)
+		}
+	}
+	for body, want := range map[string]Reason{
+		`{"v":1,"sent":1,"time_origin":1,` + events + `,"sent":2}`:                           BadEnvelope, // although they were read by then
+		`{"v":1,"sent":1,"time_origin":1,` + events + `,"x":[[[[[[[1]]]]]]]}`:                "",
+		`{"v":1,"sent":1,"time_origin":1,` + events + `,"x":[[[[[[[[1]]]]]]]]}`:              BadEnvelope,
+		`{"v":1,"sent":1,"time_origin":1,` + events + `,"page.instance_id":"x"}`:             BadEnvelope,
+		`{"v":1,"sent":1,"time_origin":1,` + events + `}]`:                                   Malformed,
+		`{"v":1,"sent":1,"time_origin":1,` + strings.TrimSuffix(events, "]") + `,{"a":01}]}`: Malformed,
+	} {
+		_, err := Decode([]byte(body))
+		var got Reason
+		if refused := (*Error)(nil); errors.As(err, &refused) {
+			got = refused.Reason
+		}
+		if got != want {
+			t.Errorf("%s: %v, want reason %q", body, err, want)
+		}
+	}
+}
+
+func TestDecodeViews(t *testing.T) {
+	for _, kind := range []string{"soft", "bfcache"} {
+		b, err := Decode(beaconOf(`{"type":"navigation","id":"aaaaaaaaaaaaaaaa","start":5,"navigation.type":"` + kind + `"}`))
+		if err != nil || len(b.Navigations) != 1 || b.Navigations[0].Type != kind {
+			t.Errorf("%s: %v, %+v", kind, err, b)
+		}
+	}
+}
+
+func TestDecodeAttributeText(t *testing.T) {
+	for sent, want := range map[string]string{
+		`0`: `0`, `-0`: `0`, `-12`: `-12`, `9223372036854775807`: `9223372036854775807`, `9223372036854775808`: `9.223372036854776e+18`,
+		`1.0`: `1.0`, `1e2`: `100.0`, `1E+2`: `100.0`, `-0.0`: `-0.0`, `0.1`: `0.1`, `1e-7`: `1e-07`, `123456789012.25`: `1.2345678901225e+11`,
+		`""`: `""`, `"\u0041\/"`: `"A/"`, `"\n\t\u001F"`: `"\u000a\u0009\u001f"`, `"\"\\"`: `"\"\\"`, `"\ud83d\ude00"`: `"😀"`, `"\udc00"`: "\"\ufffd\"",
+		`[ ]`: `[]`, `{ }`: `{}`, `[ 1 , [ ] , { } ]`: `[1,[],{}]`, `{"b" : 1, "a":null, "A":"["}`: `{"A":"[","b":1}`, `["[","]"]`: `["[","]"]`,
+		`{"b":{"d":[null],"c":true}}`: `{"b":{"c":true,"d":[null]}}`, `{"\u0062":1,"a":2}`: `{"a":2,"b":1}`,
+	} {
+		b, err := Decode(beaconOf(`{"type":"action","id":"aaaaaaaaaaaaaaaa","start":1,"action.kind":"tap","x\n":` + sent + `}`))
+		if err != nil || len(b.Actions) != 1 || b.Actions[0].Attributes != `{"x\u000a":`+want+`}` {
+			t.Errorf("%s: %v, %+v; want %s", sent, err, b, want)
+		}
+	}
+	// A phase that has the name of an attribute.
+	b, err := Decode(beaconOf(requestWith(t, map[string]any{"performance.timing.x": 1, "performance.timing": map[string]any{"x": 2}})))
+	if err != nil || len(b.Requests) != 1 || attributesOf(t, b.Requests[0].Event) != 1 || b.AttributesDropped != 1 {
+		t.Errorf("%v, %+v; want one attribute, and one dropped", err, b)
+	}
+}
+
+// Escapes must be read as encoding/json reads them.
+func TestUnquote(t *testing.T) {
+	for _, quoted := range []string{
+		`""`, `"\""`, `"\\\/\b\f\n\r\t"`, `"a\u0041b"`, `"\uAbCd"`, `"\u0000"`, `"\ud83d\ude00!"`, `"\ud83d"`, `"\ud83dx"`, `"\ud83d\n"`,
+		`"\ud83d\ud83d\ude00"`, `"\ude00\ud83d"`, `"\ud83d\u0041"`, `"\\u0041"`, `"ü\u00fc"`,
+	} {
+		var want string
+		if err := json.Unmarshal([]byte(quoted), &want); err != nil {
+			t.Fatal(err)
+		}
+		if got := unquote([]byte(quoted)); got != want {
+			t.Errorf("%s: %q, want %q", quoted, got, want)
+		}
+	}
+}
+
+// The scanner's own way to read numbers must round as strconv does.
+func TestNumbers(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200_000 {
+		text := strconv.FormatUint(random.Uint64()>>random.IntN(64), 10)
+		if at := random.IntN(len(text) + 1); at > 0 && at < len(text) {
+			text = text[:at] + "." + text[at:]
+		}
+		if random.IntN(2) == 0 {
+			text = "-" + text
+		}
+		want, err := strconv.ParseFloat(text, 64)
+		if got, ok := numberOf([]byte(text)); err != nil || !ok || math.Float64bits(got) != math.Float64bits(want) {
+			t.Fatalf("%s: %v, %v; want %v", text, got, ok, want)
+		}
+	}
+}
+
+func TestDecodeAllocations(t *testing.T) {
+	body := twentyEvents(t)
+	if n := testing.AllocsPerRun(20, func() {
+		if _, err := Decode(body); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 80 {
+		t.Errorf("%v allocations for 20 events, and 4 for each are enough", n)
+	}
+}
+
 func TestDecodeAttributes(t *testing.T) {
 	fields := map[string]any{
 		"text": "ünï", "flag": true, "count": int64(1) << 60, "ratio": 0.5, "nothing": json.RawMessage("null"),
@@ -302,13 +499,10 @@ func TestDecodeAttributes(t *testing.T) {
 	if err != nil || len(b.Requests) != 1 {
 		t.Fatalf("%v, rejected %v", err, b.Rejected)
 	}
-	want := map[string]any{
-		"text": "ünï", "flag": true, "count": int64(1) << 60, "ratio": 0.5, "lone": "\ufffd",
-		"list": []any{int64(1), nil, "a"}, "object": map[string]any{"a": map[string]any{"b": false}},
-		"performance.timing.later_phase": 1.5,
-	}
-	if got := b.Requests[0].Attributes; !reflect.DeepEqual(got, want) {
-		t.Errorf("attributes %#v, want %#v", got, want)
+	const want = `{"count":1152921504606846976,"flag":true,"list":[1,null,"a"],"lone":"�","object":{"a":{"b":false}},` +
+		`"performance.timing.later_phase":1.5,"ratio":0.5,"text":"ünï"}`
+	if got := b.Requests[0].Attributes; got != want {
+		t.Errorf("attributes %s, want %s", got, want)
 	}
 	if b.AttributesDropped != 3 {
 		t.Errorf("%d attributes dropped, want 3: a name of 129 bytes, a value of 4,097, one of 128 elements", b.AttributesDropped)
@@ -319,9 +513,19 @@ func TestDecodeAttributes(t *testing.T) {
 		many[fmt.Sprintf("attribute %d", i)] = i
 	}
 	b, err = Decode(beaconOf(requestWith(t, many)))
-	if err != nil || len(b.Requests) != 1 || len(b.Requests[0].Attributes) != MaxAttributes || b.AttributesDropped != 3 {
+	if err != nil || len(b.Requests) != 1 || attributesOf(t, b.Requests[0].Event) != MaxAttributes || b.AttributesDropped != 3 {
 		t.Errorf("%v, rejected %v, %d dropped; want the event with 64 attributes and 3 dropped", err, b.Rejected, b.AttributesDropped)
 	}
+}
+
+// attributesOf returns the number of an event's attributes.
+func attributesOf(t *testing.T, e Event) int {
+	t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal([]byte(e.Attributes), &all); err != nil {
+		t.Fatalf("attributes %q: %v", e.Attributes, err)
+	}
+	return len(all)
 }
 
 func TestCarried(t *testing.T) {

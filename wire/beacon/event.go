@@ -5,42 +5,83 @@ import (
 	"strings"
 )
 
-// event reads one event into the beacon. The reason is empty where it was good.
-func (d *decoder) event(object []byte) Reason {
-	if !isObject(object) {
-		return BadEvent
+// event reads the event that begins at i into the beacon. The reason is empty where it
+// was good.
+func (d *decoder) event(i int) (end int, reason Reason) {
+	if d.at(i) != '{' {
+		end, _ = d.value(i)
+		return end, BadEvent
 	}
-	if len(object) > MaxEventBytes {
-		return TooLarge
+	o := d.object(i, d.members)
+	d.phases, d.phasesFault = d.phases[:0], false
+	deepest := 0
+	for o.next() {
+		var sh shape
+		if string(o.name) == "performance.timing" && d.at(o.start) == '{' {
+			end, sh = d.timingPhases(o.start)
+		} else {
+			end, sh = d.value(o.start)
+		}
+		deepest = max(deepest, sh.depth)
+		o.add(end, sh)
 	}
-	if depthOf(object) > MaxDepth-2 { // the beacon and its array are the first two levels
-		return BadField
+	d.members, end = o.members, o.end
+	switch {
+	case end == malformed:
+		return end, BadEvent // of no interest: the beacon is refused
+	case end-i > MaxEventBytes:
+		return end, TooLarge
+	case o.fault || deepest > MaxDepth-3: // the beacon, its array and the event are the first three levels
+		return end, BadField
 	}
-	members, ok := appendMembers(d.members[:0], object)
-	d.members = members
-	if !ok {
-		return BadField
-	}
-	kind, ok := "", false
-	for _, m := range members {
+	d.attributes, d.hasStart = d.attributes[:0], false
+	for _, m := range d.members {
 		if string(m.name) == "type" {
-			kind, ok = stringOf(m.value)
+			return end, d.eventOf(m.value, len(d.text)-end)
 		}
 	}
+	return end, BadEvent
+}
+
+// eventOf reads the event at hand, whose type is given. rest is how much of the beacon comes
+// after it.
+func (d *decoder) eventOf(kind []byte, rest int) Reason {
+	b := &d.beacon
+	switch string(kind) {
+	case `"request"`:
+		return read(d, &b.Requests, (*decoder).request, rest)
+	case `"navigation"`:
+		return read(d, &b.Navigations, (*decoder).navigation, rest)
+	case `"web_vital"`:
+		return read(d, &b.WebVitals, (*decoder).webVital, rest)
+	case `"error"`:
+		return read(d, &b.Errors, (*decoder).errorEvent, rest)
+	case `"action"`:
+		return read(d, &b.Actions, (*decoder).action, rest)
+	}
+	_, ok := stringOf(kind)
 	if !ok {
 		return BadEvent
 	}
-	switch kind {
-	case "request":
-		return d.request(members)
-	case "navigation":
-		return d.navigation(members)
-	case "web_vital":
-		return d.webVital(members)
-	default:
-		return UnknownType
-	}
+	return UnknownType
 }
+
+// read reads one event of a type into its list, and takes it out again where it is not good.
+func read[T any](d *decoder, list *[]T, fields func(*decoder, *T) Reason, rest int) Reason {
+	n := len(*list)
+	if n == cap(*list) {
+		*list = slices.Grow(*list, min(1+rest/minEventBytes, 2*n+16))
+	}
+	*list = append(*list, *new(T))
+	reason := fields(d, &(*list)[n])
+	if reason != "" {
+		*list = (*list)[:n]
+	}
+	return reason
+}
+
+// minEventBytes is less than what an event has that is good.
+const minEventBytes = 64
 
 // base reads the fields that every event has, and keeps as an attribute what
 // no other reader wants. An event's own reader calls it for the names that it
@@ -54,43 +95,32 @@ func (d *decoder) base(e *Event, m member) Reason {
 		return when(!ok, BadID)
 	case "start":
 		e.Start, ok = numberOf(m.value)
+		d.hasStart = true
 		return when(!ok || !d.maybeAt(e.Start), BadTime)
 	case "view.instance_id":
-		e.ViewID, ok = idOf(m.value)
+		e.ViewID, ok = sameOr(&d.viewID, m.value)
+		return when(!ok, BadField)
+	case "action.id":
+		e.ActionID, ok = sameOr(&d.actionID, m.value)
 		return when(!ok, BadField)
 	default:
-		return d.attribute(e, string(m.name), m.value)
+		d.attribute(m)
 	}
-	return ""
-}
-
-// attribute keeps a field that has no place of its own. Beyond the limits it is
-// left out and counted, since an event is worth more than one of its extras.
-func (d *decoder) attribute(e *Event, name string, value []byte) Reason {
-	if len(e.Attributes) == MaxAttributes || len(name) > MaxAttributeName ||
-		len(value) > MaxAttributeBytes || elementsOf(value) > MaxAttributeValues {
-		d.beacon.AttributesDropped++
-		return ""
-	}
-	v, ok := anyOf(value)
-	if !ok {
-		return BadField
-	}
-	if e.Attributes == nil {
-		e.Attributes = make(map[string]any)
-	}
-	e.Attributes[name] = v
 	return ""
 }
 
 // complete checks what base cannot see from one field: that id and start are
 // there, and that the event ends in time.
-func (d *decoder) complete(e *Event, members []member, duration float64) Reason {
-	if e.ID == [8]byte{} {
+func (d *decoder) complete(e *Event, duration float64) Reason {
+	switch {
+	case e.ID == [8]byte{}:
 		return BadID
+	case !d.hasStart || !d.maybeAt(e.Start+duration):
+		return BadTime
 	}
-	hasStart := slices.ContainsFunc(members, func(m member) bool { return string(m.name) == "start" && !isNull(m.value) })
-	return when(!hasStart || !d.maybeAt(e.Start+duration), BadTime)
+	var ok bool
+	e.Attributes, ok = d.attributeText()
+	return when(!ok, BadField)
 }
 
 // when returns the reason where the fault is there.
@@ -101,27 +131,23 @@ func when(fault bool, reason Reason) Reason {
 	return ""
 }
 
-func (d *decoder) request(members []member) Reason {
-	r := Request{Method: "GET"}
-	for _, m := range members {
+func (d *decoder) request(r *Request) Reason {
+	r.Method = "GET"
+	for _, m := range d.members {
 		if isNull(m.value) {
 			continue
 		}
-		if reason := d.requestField(&r, m); reason != "" {
+		if reason := d.requestField(r, m); reason != "" {
 			return reason
 		}
-	}
-	if reason := d.complete(&r.Event, members, r.Duration); reason != "" {
-		return reason
 	}
 	if contextWasSent(r.TraceContextHint) && r.ServerTimingHint == "received" && r.ServerTimingTraceID.IsZero() {
 		r.ServerTimingTraceID = r.TraceID // else the hint were mismatch
 	}
-	if reason := r.check(); reason != "" {
+	if reason := d.complete(&r.Event, r.Duration); reason != "" {
 		return reason
 	}
-	d.beacon.Requests = append(d.beacon.Requests, r)
-	return ""
+	return r.check()
 }
 
 // check holds the fields of a request against each other.
@@ -152,8 +178,8 @@ func (d *decoder) requestField(r *Request, m member) Reason {
 		r.Duration, ok = numberOf(m.value)
 		return when(!ok || !within(r.Duration), BadTime)
 	case "url.full":
-		r.URL, ok = stringOf(m.value)
-		return when(!ok || !validURL(r.URL), BadURL)
+		r.URL, ok = urlOf(m.value)
+		return when(!ok, BadURL)
 	case "http.request.method":
 		r.Method, ok = methodOf(m.value)
 	case "http.response.status_code":
@@ -190,9 +216,9 @@ func (d *decoder) requestField(r *Request, m member) Reason {
 		response := int32(id) //nolint:gosec // integerOf bounds it
 		r.ResponseID = &response
 	case "performance.initiator_type":
-		r.InitiatorType, ok = shortOf(m.value, MaxStringBytes)
+		r.InitiatorType, ok = usualOr(usualInitiators, m.value, MaxStringBytes)
 	case "performance.next_hop_protocol":
-		r.NextHopProtocol, ok = shortOf(m.value, MaxStringBytes)
+		r.NextHopProtocol, ok = usualOr(usualProtocols, m.value, MaxStringBytes)
 	case "performance.delivery":
 		r.Delivery, ok = oneOf(m.value, deliveries)
 	case "performance.transfer_size":
@@ -202,28 +228,23 @@ func (d *decoder) requestField(r *Request, m member) Reason {
 	case "performance.decoded_body_size":
 		r.DecodedBodySize, ok = integerOf(m.value, 0, maxSafeInteger)
 	case "performance.timing":
-		return d.timing(&r.Event, m.value, r.Timing.field)
+		return timing(d, &r.Timing, m.value, (*ResourceTiming).field)
 	default:
 		return d.base(&r.Event, m)
 	}
 	return when(!ok, BadField)
 }
 
-func (d *decoder) navigation(members []member) Reason {
-	n := Navigation{}
-	for _, m := range members {
+func (d *decoder) navigation(n *Navigation) Reason {
+	for _, m := range d.members {
 		if isNull(m.value) {
 			continue
 		}
-		if reason := d.navigationField(&n, m); reason != "" {
+		if reason := d.navigationField(n, m); reason != "" {
 			return reason
 		}
 	}
-	if reason := d.complete(&n.Event, members, n.Duration); reason != "" {
-		return reason
-	}
-	d.beacon.Navigations = append(d.beacon.Navigations, n)
-	return ""
+	return d.complete(&n.Event, n.Duration)
 }
 
 func (d *decoder) navigationField(n *Navigation, m member) Reason {
@@ -233,8 +254,8 @@ func (d *decoder) navigationField(n *Navigation, m member) Reason {
 		n.Duration, ok = numberOf(m.value)
 		return when(!ok || !within(n.Duration), BadTime)
 	case "url.full":
-		n.URL, ok = stringOf(m.value)
-		return when(!ok || !validURL(n.URL), BadURL)
+		n.URL, ok = urlOf(m.value)
+		return when(!ok, BadURL)
 	case "navigation.type":
 		n.Type, ok = oneOf(m.value, navigationTypes)
 	case "page.title":
@@ -243,17 +264,16 @@ func (d *decoder) navigationField(n *Navigation, m member) Reason {
 		n.Referrer, ok = stringOf(m.value)
 		return when(!ok || n.Referrer != "" && !validURL(n.Referrer), BadURL)
 	case "performance.timing":
-		return d.timing(&n.Event, m.value, n.Timing.field)
+		return timing(d, &n.Timing, m.value, (*NavigationTiming).field)
 	default:
 		return d.base(&n.Event, m)
 	}
 	return when(!ok, BadField)
 }
 
-func (d *decoder) webVital(members []member) Reason {
-	v := WebVital{}
+func (d *decoder) webVital(v *WebVital) Reason {
 	hasValue := false
-	for _, m := range members {
+	for _, m := range d.members {
 		if isNull(m.value) {
 			continue
 		}
@@ -269,8 +289,7 @@ func (d *decoder) webVital(members []member) Reason {
 			v.Rating, ok = oneOf(m.value, webVitalRatings)
 		case "url.full":
 			reason = BadURL
-			v.URL, ok = stringOf(m.value)
-			ok = ok && validURL(v.URL)
+			v.URL, ok = urlOf(m.value)
 		default:
 			reason = d.base(&v.Event, m)
 			ok = reason == ""
@@ -282,35 +301,111 @@ func (d *decoder) webVital(members []member) Reason {
 	if v.Name == "" || !hasValue {
 		return BadField
 	}
-	if reason := d.complete(&v.Event, members, 0); reason != "" {
-		return reason
+	return d.complete(&v.Event, 0)
+}
+
+func (d *decoder) errorEvent(e *ErrorEvent) Reason {
+	for _, m := range d.members {
+		if isNull(m.value) {
+			continue
+		}
+		var ok bool
+		reason := BadField
+		switch string(m.name) {
+		case "error.source":
+			e.Source, ok = oneOf(m.value, errorSources)
+		case "exception.type":
+			e.Type, ok = shortOf(m.value, MaxStringBytes)
+		case "exception.message":
+			e.Message, ok = shortOf(m.value, MaxStringBytes)
+		case "exception.stacktrace":
+			e.Stack, ok = shortOf(m.value, MaxStackBytes)
+		case "error.handled":
+			e.Handled, ok = boolOf(m.value)
+		case "error.request_id":
+			e.RequestID, ok = spanIDOf(m.value)
+		case "url.full":
+			reason = BadURL
+			e.URL, ok = urlOf(m.value)
+		default:
+			reason = d.base(&e.Event, m)
+			ok = reason == ""
+		}
+		if !ok {
+			return reason
+		}
 	}
-	d.beacon.WebVitals = append(d.beacon.WebVitals, v)
-	return ""
+	if e.Source == "" {
+		return BadField
+	}
+	return d.complete(&e.Event, 0)
+}
+
+func (d *decoder) action(a *Action) Reason {
+	for _, m := range d.members {
+		if isNull(m.value) {
+			continue
+		}
+		var ok bool
+		reason := BadField
+		switch string(m.name) {
+		case "action.kind":
+			a.Kind, ok = oneOf(m.value, actionKinds)
+		case "action.name":
+			a.Name, ok = shortOf(m.value, MaxActionNameBytes)
+		case "duration":
+			reason = BadTime
+			a.Duration, ok = numberOf(m.value)
+			ok = ok && within(a.Duration)
+		case "url.full":
+			reason = BadURL
+			a.URL, ok = urlOf(m.value)
+		default:
+			reason = d.base(&a.Event, m)
+			ok = reason == ""
+		}
+		if !ok {
+			return reason
+		}
+	}
+	if a.Kind == "" {
+		return BadField
+	}
+	return d.complete(&a.Event, a.Duration)
+}
+
+// timingPhases scans the object performance.timing that begins at i, and keeps its members for timing.
+func (d *decoder) timingPhases(i int) (end int, sh shape) {
+	o := d.object(i, d.phases)
+	sh.values = 2
+	for o.next() {
+		valueEnd, s := d.value(o.start)
+		sh.depth = max(sh.depth, s.depth)
+		sh.values += s.values
+		o.add(valueEnd, s)
+	}
+	d.phases, d.phasesFault = o.members, o.fault
+	sh.depth++
+	return o.end, sh
 }
 
 // timing reads the object performance.timing. field returns where a phase
 // belongs, nil for one that this version does not know.
-func (d *decoder) timing(e *Event, object []byte, field func(name string) *float64) Reason {
-	if !isObject(object) {
+func timing[T any](d *decoder, t *T, object []byte, field func(t *T, name []byte) *float64) Reason {
+	if !isObject(object) || d.phasesFault {
 		return BadField
 	}
-	phases, ok := appendMembers(d.phases[:0], object)
-	d.phases = phases
-	if !ok {
-		return BadField
-	}
-	for _, m := range phases {
+	for _, m := range d.phases {
 		if isNull(m.value) {
 			continue
 		}
-		phase := field(string(m.name))
+		phase := field(t, m.name)
 		if phase == nil {
-			if reason := d.attribute(e, "performance.timing."+string(m.name), m.value); reason != "" {
-				return reason
-			}
+			m.name = append([]byte("performance.timing."), m.name...)
+			d.attribute(m)
 			continue
 		}
+		var ok bool
 		if *phase, ok = numberOf(m.value); !ok || !within(*phase) {
 			return BadTime
 		}
@@ -318,8 +413,8 @@ func (d *decoder) timing(e *Event, object []byte, field func(name string) *float
 	return ""
 }
 
-func (t *ResourceTiming) field(name string) *float64 {
-	switch name {
+func (t *ResourceTiming) field(name []byte) *float64 {
+	switch string(name) {
 	case "redirect_start":
 		return &t.RedirectStart
 	case "redirect_end":
@@ -351,8 +446,8 @@ func (t *ResourceTiming) field(name string) *float64 {
 	}
 }
 
-func (t *NavigationTiming) field(name string) *float64 {
-	switch name {
+func (t *NavigationTiming) field(name []byte) *float64 {
+	switch string(name) {
 	case "activation_start":
 		return &t.ActivationStart
 	case "dom_interactive":
@@ -384,9 +479,18 @@ var (
 	}
 	serverTimingHints = []string{"received", "not_available", "no_trace_info", "invalid", "mismatch", "stale"}
 
-	navigationTypes = []string{"navigate", "reload", "back_forward", "prerender"}
+	navigationTypes = []string{"navigate", "reload", "back_forward", "prerender", "soft", "bfcache"}
 	webVitalNames   = []string{"LCP", "INP", "CLS", "FCP", "TTFB"}
 	webVitalRatings = []string{"good", "needs-improvement", "poor"}
+	errorSources    = []string{"exception", "unhandled_rejection", "resource", "csp", "reported"}
+	actionKinds     = []string{"click", "tap", "key", "scroll", "custom", "other"}
+)
+
+// Values that are met most often, of fields that allow any.
+var (
+	usualMethods    = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+	usualInitiators = []string{"fetch", "xmlhttprequest", "img", "script", "link", "css", "navigation", "beacon", "iframe", "other"}
+	usualProtocols  = []string{"h2", "h3", "http/1.1", "http/1.0", ""}
 )
 
 // oneOf returns the one of the allowed values that a string value is.
@@ -407,7 +511,7 @@ func oneOf(value []byte, allowed []string) (s string, ok bool) {
 // case. Browsers upper-case the common ones only, so a page that asks for patch
 // sends patch.
 func methodOf(value []byte) (s string, ok bool) {
-	s, ok = shortOf(value, MaxMethodBytes)
+	s, ok = usualOr(usualMethods, value, MaxMethodBytes)
 	return strings.ToUpper(s), ok && s != "" && all(s, func(c byte) bool {
 		return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || slices.Contains([]byte("!#$%&'*+-.^_`|~"), c)
 	})

@@ -2,6 +2,11 @@ package beacon
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -11,9 +16,12 @@ func seeds(t testing.TB) [][]byte {
 	all := [][]byte{
 		example(t), twentyEvents(t), beaconOf(), beaconOf("1", "null", "[]", `{}`),
 		beaconOf(requestWith(t, map[string]any{"custom": map[string]any{"a": []any{1, "b", nil}}})),
+		beaconOf(errorWith(t, nil), actionWith(t, map[string]any{"b": json.RawMessage(`{"d":-0,"c":1e3}`), "a": "\u0001\"\\"})),
+		[]byte(`{"events":[{"type":"action","id":"c3a1f0047be2d915","start":1,"action.kind":"tap"}],"time_origin":1,"sent":1,"v":1}`),
 		[]byte(`{"v":2}`), []byte(`{"v":1,"v":1}`), []byte(`{"\u0076":1,"sent":1e400}`), []byte("\xff"), nil,
+		[]byte(`[01]`), []byte(`[1.]`), []byte(`[-]`), []byte(`[1e+]`), []byte(`["\x"]`), []byte(`["\u12G4"]`), []byte(`{"a":1,}`), []byte(`[1,]`), []byte(`[tru]`),
 	}
-	if len(all) < 10 {
+	if len(all) < 20 {
 		t.Fatal("the fuzz target has lost its seeds")
 	}
 	return all
@@ -25,11 +33,13 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b, err := Decode(body)
+		var refused *Error
+		if wellFormed := json.Valid(body) && utf8.Valid(body); errors.As(err, &refused) && len(body) <= MaxBytes &&
+			(refused.Problem == errMalformed().Problem) == wellFormed || err == nil && !wellFormed {
+			t.Fatalf("well-formed: %v, and the answer is %v", wellFormed, err)
+		}
 		if err != nil {
 			return
-		}
-		if !utf8.Valid(body) {
-			t.Fatal("a body that is not UTF-8 was accepted")
 		}
 		var envelope map[string]json.RawMessage
 		if err := json.Unmarshal(body, &envelope); err != nil {
@@ -47,17 +57,85 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("accepted and rejected %d events of %d", handled, len(events))
 		}
 		for _, r := range b.Requests {
-			if r.ID == [8]byte{} || r.URL == "" || r.Kind == "" || r.Carried() && r.SpanID.IsZero() || len(r.Attributes) > MaxAttributes {
+			if r.URL == "" || r.Kind == "" || r.Carried() && r.SpanID.IsZero() {
 				t.Fatalf("accepted a request that is not good: %+v", r)
 			}
-			for name, value := range r.Attributes {
-				if !utf8.ValidString(name) {
-					t.Fatalf("attribute name %q", name)
-				}
-				if _, err := json.Marshal(value); err != nil {
-					t.Fatalf("attribute %v: %v", value, err)
-				}
+			checkEvent(t, r.Event)
+		}
+		for _, n := range b.Navigations {
+			checkEvent(t, n.Event)
+		}
+		for _, v := range b.WebVitals {
+			checkEvent(t, v.Event)
+		}
+		for _, e := range b.Errors {
+			if e.Source == "" || len(e.Message) > MaxStringBytes || len(e.Stack) > MaxStackBytes {
+				t.Fatalf("accepted an error that is not good: %+v", e)
 			}
+			checkEvent(t, e.Event)
+		}
+		for _, a := range b.Actions {
+			if a.Kind == "" || len(a.Name) > MaxActionNameBytes {
+				t.Fatalf("accepted an action that is not good: %+v", a)
+			}
+			checkEvent(t, a.Event)
 		}
 	})
+}
+
+// checkEvent fails for an event without an id, or whose attributes are not the one text that says what
+// they say.
+func checkEvent(t *testing.T, e Event) {
+	t.Helper()
+	if e.ID == [8]byte{} {
+		t.Fatalf("accepted an event without an id: %+v", e)
+	}
+	if e.Attributes == "" {
+		return
+	}
+	var all map[string]any
+	d := json.NewDecoder(strings.NewReader(e.Attributes))
+	d.UseNumber()
+	if err := d.Decode(&all); err != nil || len(all) == 0 || len(all) > MaxAttributes {
+		t.Fatalf("%d attributes %q: %v", len(all), e.Attributes, err)
+	}
+	if again := canonical(all); again != e.Attributes || !utf8.ValidString(again) {
+		t.Fatalf("attributes %s, and in order %s", e.Attributes, again)
+	}
+}
+
+// canonical writes what encoding/json read as Event.Attributes has it.
+func canonical(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return string(appendString(nil, v))
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return strconv.FormatInt(n, 10)
+		}
+		f, _ := v.Float64()
+		text := strconv.FormatFloat(f, 'g', -1, 64)
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return text
+	case []any:
+		items := make([]string, len(v))
+		for i := range v {
+			items[i] = canonical(v[i])
+		}
+		return "[" + strings.Join(items, ",") + "]"
+	case map[string]any:
+		var items []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			items = append(items, canonical(name)+":"+canonical(v[name]))
+		}
+		return "{" + strings.Join(items, ",") + "}"
+	default:
+		panic("encoding/json reads nothing else")
+	}
 }

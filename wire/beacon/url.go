@@ -2,6 +2,12 @@ package beacon
 
 import "strings"
 
+// urlOf reads a URL, as validURL says.
+func urlOf(value []byte) (s string, ok bool) {
+	s, ok = stringOf(value)
+	return s, ok && validURL(s)
+}
+
 // validURL reports whether s is an absolute URL without user-info and fragment,
 // of at most MaxURLBytes. It is laxer than net/url, which refuses URLs that
 // browsers send, such as one with a % that begins no escape (WHATWG URL,

@@ -1,0 +1,129 @@
+package beacon
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+)
+
+// attribute keeps a field that has no place of its own. Beyond the limits it is
+// left out and counted, since an event is worth more than one of its extras.
+func (d *decoder) attribute(m member) {
+	if len(d.attributes) == MaxAttributes || len(m.name) > MaxAttributeName ||
+		len(m.value) > MaxAttributeBytes || m.values > MaxAttributeValues {
+		d.beacon.AttributesDropped++
+		return
+	}
+	d.attributes = append(d.attributes, m)
+}
+
+// attributeText writes the attributes of the event at hand down. ok is false where the
+// value of one is not as it must be.
+func (d *decoder) attributeText() (text string, ok bool) {
+	if len(d.attributes) == 0 {
+		return "", true
+	}
+	slices.SortStableFunc(d.attributes, byName)
+	// Two of a name are one of the event and one of its performance.timing.
+	sent := len(d.attributes)
+	d.attributes = slices.CompactFunc(d.attributes, func(a, b member) bool { return byName(a, b) == 0 })
+	d.beacon.AttributesDropped += sent - len(d.attributes)
+	d.written, ok = appendMembers(d.written[:0], d.attributes)
+	return string(d.written), ok
+}
+
+func byName(a, b member) int { return bytes.Compare(a.name, b.name) }
+
+// appendValue writes a value as Event.Attributes has it. ok is false where a number is
+// too large, or a name occurs twice. The scanner bounds the depth.
+func appendValue(b, value []byte) (text []byte, ok bool) {
+	switch value[0] {
+	case '"':
+		if bytes.IndexByte(value, '\\') < 0 {
+			return append(b, value...), true
+		}
+		return appendString(b, unquote(value)), true
+	case '{':
+		members, ok := membersOf(nil, value)
+		if !ok {
+			return b, false
+		}
+		members = slices.DeleteFunc(members, func(m member) bool { return isNull(m.value) })
+		slices.SortFunc(members, byName)
+		return appendMembers(b, members)
+	case '[':
+		return appendElements(b, value)
+	case 't', 'f', 'n':
+		return append(b, value...), true
+	default:
+		return appendNumber(b, value)
+	}
+}
+
+func appendMembers(b []byte, members []member) (text []byte, ok bool) {
+	b = append(b, '{')
+	for i, m := range members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, string(m.name)), ':')
+		if b, ok = appendValue(b, m.value); !ok {
+			return b, false
+		}
+	}
+	return append(b, '}'), true
+}
+
+func appendElements(b, value []byte) (text []byte, ok bool) {
+	b = append(b, '[')
+	s := scanner{text: value}
+	for a := s.array(0); a.next(); {
+		if b[len(b)-1] != '[' { // no value ends with that
+			b = append(b, ',')
+		}
+		a.end, _ = a.value(a.start)
+		if b, ok = appendValue(b, value[a.start:a.end]); !ok {
+			return b, false
+		}
+	}
+	return append(b, ']'), true
+}
+
+// appendNumber writes an integer that fits into an int64 as one, and every other number with
+// a point or an exponent.
+func appendNumber(b, value []byte) (text []byte, ok bool) {
+	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+		return strconv.AppendInt(b, n, 10), true
+	}
+	f, ok := numberOf(value)
+	if !ok {
+		return b, false
+	}
+	start := len(b)
+	b = strconv.AppendFloat(b, f, 'g', -1, 64)
+	if !bytes.ContainsAny(b[start:], ".e") {
+		b = append(b, ".0"...)
+	}
+	return b, true
+}
+
+// appendString writes a string that is valid UTF-8, with the escapes that it must have
+// (RFC 8259, section 7) and no others.
+func appendString(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	b = append(b, '"')
+	clean := 0 // where what is not copied yet begins
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[clean:i]...)
+		if clean = i + 1; c < ' ' {
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		} else {
+			b = append(b, '\\', c)
+		}
+	}
+	return append(append(b, s[clean:]...), '"')
+}
