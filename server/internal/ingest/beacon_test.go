@@ -73,7 +73,7 @@ func TestBeaconIsStored(t *testing.T) {
 			t.Fatalf("%d requests stored, want 1", len(stored.Requests))
 		}
 		e := stored.Requests[0]
-		if e.Host != "shop.example" || e.Method != http.MethodGet || e.StatusCode != http.StatusOK || e.SessionID == "" || e.ViewID != "0f6c2ab98d1e7733" || e.Attributes["later.field"] != "kept" {
+		if e.Host != "shop.example" || e.Method != http.MethodGet || e.StatusCode != http.StatusOK || e.SessionID == "" || e.ViewID != "0f6c2ab98d1e7733" || e.Attributes != `{"later.field":"kept"}` {
 			t.Errorf("stored %+v", e)
 		}
 		if e.Sent.SpanID.String() != "97039bf817c8584a" || e.Answer.TraceID != e.Sent.TraceID || e.Answer.SpanID.String() != "83de6ae3bd4ef1c2" {
@@ -207,7 +207,7 @@ func TestBeaconRefusals(t *testing.T) {
 			if rec.Code != test.status || rec.Header().Get(RejectReasonHeader) != test.reason || rec.Header().Get("Access-Control-Allow-Origin") != "*" {
 				t.Errorf("%d %v, want %d %s", rec.Code, rec.Header(), test.status, test.reason)
 			}
-			if len(w.batches) != 0 {
+			if len(w.records) != 0 {
 				t.Error("something was stored")
 			}
 			counted(t, r.metrics.beaconsRejected, test.reason, 1)
@@ -229,16 +229,16 @@ func TestBeaconPreflight(t *testing.T) {
 	}
 }
 
-func TestBeaconWhenTheStoreFails(t *testing.T) {
+func TestBeaconWhenTheJournalFails(t *testing.T) {
 	var told error
-	r := newReceiver(t, &memory{err: errStore})
+	r := newReceiver(t, &memory{err: errJournal})
 	r.OnError = func(err error) { told = err }
 	resp := post(t, r.Beacon(), "", envelope(fetchEvent))
 	text := bodyOf(t, resp)
 	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "5" || resp.Header.Get(RejectReasonHeader) != "unavailable" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	if !errors.Is(told, errStore) || strings.Contains(text, "secret") {
+	if !errors.Is(told, errJournal) || strings.Contains(text, "secret") {
 		t.Errorf("told %v, answered %s; want the error told, and not shown to strangers", told, text)
 	}
 	if got := testutil.ToFloat64(r.metrics.beacons); got != 0 {
@@ -284,14 +284,14 @@ func TestBeaconsInFlightAreBounded(t *testing.T) {
 	})
 }
 
-func TestBeaconGivesUpOnAStoreThatHangs(t *testing.T) {
+func TestBeaconGivesUpOnAJournalThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &memory{entered: make(chan struct{}, 1), release: make(chan struct{})}
 		begin := time.Now()
 		resp := post(t, newReceiver(t, w).Beacon(), "", envelope(fetchEvent))
 		defer resp.Body.Close()
-		if waited := time.Since(begin); resp.StatusCode != http.StatusServiceUnavailable || waited != writeTimeout {
-			t.Errorf("%d after %v, want 503 after %v", resp.StatusCode, waited, writeTimeout)
+		if waited := time.Since(begin); resp.StatusCode != http.StatusServiceUnavailable || waited != appendTimeout {
+			t.Errorf("%d after %v, want 503 after %v", resp.StatusCode, waited, appendTimeout)
 		}
 	})
 }

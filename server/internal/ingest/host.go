@@ -35,60 +35,43 @@ func hostOfURL(url string) string {
 
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
-// hostOfServer returns the host of an HTTP SERVER span from its attributes
-// (OpenTelemetry semantic conventions, HTTP server spans), or from their names
-// before version 1.21. Empty where none of them tells.
+// host returns the host that an HTTP span answered for (OpenTelemetry semantic
+// conventions, HTTP server spans); empty where none of the facts tells.
 //
 // Ports 80 and 443 are left out whatever the scheme: behind a proxy that ends TLS,
 // spans say http with the port of the public address.
-func hostOfServer(attributes map[string]any) string {
-	if !isHTTP(attributes) {
-		return ""
-	}
-	for _, source := range [...]struct{ host, port string }{
-		{"server.address", "server.port"}, {"http.host", ""}, {"net.host.name", "net.host.port"},
+func (e *entryFacts) host() string {
+	for _, source := range [...]struct{ host, port []byte }{
+		{e.serverAddress, e.serverPort}, {e.httpHost, nil}, {e.hostHeader, nil}, {e.netHostName, e.netHostPort},
 	} {
-		text, _ := attributes[source.host].(string)
+		text := ""
+		texts(source.host, func(s []byte) bool {
+			text = string(s)
+			return false
+		})
 		if text == "" {
 			continue
 		}
 		host, port := splitPort(text)
 		if port == "" {
-			port = portOf(attributes[source.port])
+			port = portOf(source.port)
 		}
 		if port == "80" || port == "443" {
 			port = ""
 		}
 		return joinPort(host, port)
 	}
-	for _, name := range [...]string{"url.full", "http.url"} {
-		if url, ok := attributes[name].(string); ok {
-			return hostOfURL(url)
-		}
+	if url := textOf(e.fullURL); len(url) > 0 {
+		return hostOfURL(string(url))
 	}
-	return ""
-}
-
-// isHTTP reports whether a span's attributes are those of an HTTP span.
-func isHTTP(attributes map[string]any) bool {
-	for _, name := range [...]string{"http.request.method", "http.method", "http.host", "http.url", "http.scheme", "http.target", "url.full"} {
-		if _, ok := attributes[name]; ok {
-			return true
-		}
-	}
-	scheme, _ := attributes["url.scheme"].(string)
-	return strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")
+	host, port := splitPort(string(textOf(e.serverName)))
+	return joinPort(host, port)
 }
 
 // portOf reads a port that an SDK wrote as a number or as text.
-func portOf(v any) string {
-	switch v := v.(type) {
-	case int64:
-		if v > 0 && v <= 65535 {
-			return strconv.FormatInt(v, 10)
-		}
-	case string:
-		return v
+func portOf(value []byte) string {
+	if n := numberOf(value); n > 0 && n <= 65535 {
+		return strconv.FormatInt(n, 10)
 	}
 	return ""
 }

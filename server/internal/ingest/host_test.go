@@ -1,6 +1,31 @@
 package ingest
 
-import "testing"
+import (
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+)
+
+// spanOf returns the entry span that the attributes make.
+func spanOf(t testing.TB, attributes map[string]any, change func(ptrace.Span)) model.Span {
+	t.Helper()
+	export := oneSpan(func(s ptrace.Span) {
+		if err := s.Attributes().FromRaw(attributes); err != nil {
+			t.Fatal(err)
+		}
+		if change != nil {
+			change(s)
+		}
+	})
+	var d traceDecoder
+	spans, err := d.decode(nil, protoOf(t, export), received)
+	if err != nil || len(spans) != 1 {
+		t.Fatalf("%d spans, %v", len(spans), err)
+	}
+	return spans[0]
+}
 
 func TestHostOfURL(t *testing.T) {
 	for url, want := range map[string]string{
@@ -48,10 +73,14 @@ func TestHostOfServer(t *testing.T) {
 		"url only":                     {attributes{"http.url": "https://shop.example/cart"}, "shop.example"},
 		"nothing":                      {attributes{"http.request.method": "GET"}, ""},
 		"not HTTP":                     {attributes{"rpc.system": "grpc", "server.address": "shop.example"}, ""},
+		"url.full":                     {attributes{"url.full": "https://shop.example:8443/cart"}, "shop.example:8443"},
+		"server name":                  {attributes{"http.method": "GET", "http.server_name": "Shop.example"}, "shop.example"},
+		"authority":                    {attributes{"http.request.method": "POST", "http.request.header.:authority": []any{"shop.example:8443"}, "net.host.name": "pod-7"}, "shop.example:8443"},
+		"host header":                  {attributes{"http.request.method": "POST", "http.request.header.host": []any{"shop.example:8443"}}, "shop.example:8443"},
 		"of the wrong type":            {attributes{"http.request.method": "GET", "server.address": int64(1)}, ""},
 		"absurd port":                  {attributes{"http.request.method": "GET", "server.address": "shop.example", "server.port": int64(70000)}, "shop.example"},
 	} {
-		if got := hostOfServer(test.attributes); got != test.want {
+		if got := spanOf(t, test.attributes, nil).Host; got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}

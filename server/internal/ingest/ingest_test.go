@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -16,18 +17,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// memory is a store that keeps batches, or fails by err.
+// memory is a journal that keeps records and the values in them, or fails by err.
 type memory struct {
 	mu      sync.Mutex
-	batches []store.Batch
+	records []Record
+	batch   store.Batch
+	dropped int
 	err     error
-	entered chan struct{} // where set, told of each write
-	release chan struct{} // where set, writes wait for it
+	entered chan struct{} // where set, told of each record
+	release chan struct{} // where set, records wait for it
 }
 
-var _ store.Writer = (*memory)(nil)
+var _ Journal = (*memory)(nil)
 
-func (m *memory) Write(ctx context.Context, b store.Batch) error {
+func (m *memory) Append(ctx context.Context, kind byte, payload ...[]byte) (store.Position, error) {
 	if m.release != nil {
 		m.entered <- struct{}{}
 		select {
@@ -35,40 +38,45 @@ func (m *memory) Write(ctx context.Context, b store.Batch) error {
 		case <-ctx.Done():
 		}
 		if err := ctx.Err(); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
-		return m.err
+		return 0, m.err
 	}
-	m.batches = append(m.batches, b)
-	return nil
+	record := Record{Position: store.Position(len(m.records) + 1), Kind: kind, Payload: bytes.Join(payload, nil)}
+	m.records = append(m.records, record)
+	d := newDecoder("")
+	if _, err := d.decode(&m.batch, record); err != nil {
+		panic("what was taken cannot be read: " + err.Error())
+	}
+	m.dropped += d.dropped()
+	return record.Position, nil
 }
 
-// stored returns everything written so far as one batch.
+// stored returns everything taken so far as one batch.
 func (m *memory) stored() store.Batch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all store.Batch
-	for _, b := range m.batches {
-		all.Requests = append(all.Requests, b.Requests...)
-		all.Navigations = append(all.Navigations, b.Navigations...)
-		all.WebVitals = append(all.WebVitals, b.WebVitals...)
-		all.Spans = append(all.Spans, b.Spans...)
-	}
-	return all
+	return m.batch
 }
 
 // received is the server's time in the tests.
 var received = time.Date(2026, 4, 27, 6, 7, 26, 500_000_000, time.UTC)
 
-var errStore = errors.New("disk is full at /secret/path")
+var (
+	errJournal = errors.New("disk is broken at /secret/path")
+	errFull    = errors.New("journal is full at /secret/path")
+)
 
-func newReceiver(t testing.TB, w store.Writer) *Receiver {
+func newReceiver(t testing.TB, j Journal) *Receiver {
 	t.Helper()
-	r, err := New(Config{Writer: w, Registerer: prometheus.NewPedanticRegistry(), Now: func() time.Time { return received }})
+	r, err := New(Config{
+		Journal: j, IsFull: func(err error) bool { return errors.Is(err, errFull) },
+		Registerer: prometheus.NewPedanticRegistry(), Now: func() time.Time { return received },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,20 +94,20 @@ func counted(t *testing.T, v *prometheus.CounterVec, label string, want float64)
 func TestNewWantsItsParts(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	if _, err := New(Config{Registerer: registry}); err == nil {
-		t.Error("no error without a Writer")
+		t.Error("no error without a Journal")
 	}
-	if _, err := New(Config{Writer: &memory{}}); err == nil {
+	if _, err := New(Config{Journal: &memory{}}); err == nil {
 		t.Error("no error without a Registerer")
 	}
-	if _, err := New(Config{Writer: &memory{}, Registerer: registry}); err != nil {
+	if _, err := New(Config{Journal: &memory{}, Registerer: registry}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(Config{Writer: &memory{}, Registerer: registry}); err == nil {
+	if _, err := New(Config{Journal: &memory{}, Registerer: registry}); err == nil {
 		t.Error("no error where the counters are registered already")
 	}
 }
 
-// discard is a store that forgets.
+// discard is a journal that forgets.
 type discard struct{}
 
-func (discard) Write(context.Context, store.Batch) error { return nil }
+func (discard) Append(context.Context, byte, ...[]byte) (store.Position, error) { return 1, nil }

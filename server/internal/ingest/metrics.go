@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -28,21 +29,54 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "throughline", Name: name, Help: help}, []string{label})
 	}
 	m := &metrics{
-		beacons:           counter("beacons_accepted_total", "Beacons that were stored."),
+		beacons:           counter("beacons_accepted_total", "Beacons that were taken into the journal."),
 		beaconsRejected:   vector("beacons_rejected_total", "Beacons of which nothing was taken, by reason.", "reason"),
-		events:            vector("events_accepted_total", "Frontend events that were stored, by type.", "type"),
-		eventsRejected:    vector("events_rejected_total", "Frontend events that were left out of a stored beacon, by reason.", "reason"),
+		events:            vector("events_accepted_total", "Frontend events that were taken into the journal, by type.", "type"),
+		eventsRejected:    vector("events_rejected_total", "Frontend events that were left out of a beacon that was taken, by reason.", "reason"),
 		eventsLost:        counter("events_lost_by_agents_total", "Frontend events that agents say they lost before sending."),
-		traces:            counter("otlp_requests_accepted_total", "OTLP trace exports that were stored."),
+		traces:            counter("otlp_requests_accepted_total", "OTLP trace exports that were taken into the journal."),
 		tracesRejected:    vector("otlp_requests_rejected_total", "OTLP trace exports of which nothing was taken, by reason.", "reason"),
-		spans:             counter("spans_accepted_total", "Spans that were stored."),
-		spansRejected:     vector("spans_rejected_total", "Spans that were left out of a stored export, by reason.", "reason"),
+		spans:             counter("spans_accepted_total", "Spans that were taken into the journal."),
+		spansRejected:     vector("spans_rejected_total", "Spans that were left out of an export that was taken, by reason.", "reason"),
 		attributesDropped: vector("attributes_dropped_total", "Attributes and span events beyond the limits, cut or left out, by source.", "source"),
 	}
 	for _, c := range []prometheus.Collector{
 		m.beacons, m.beaconsRejected, m.events, m.eventsRejected, m.eventsLost,
 		m.traces, m.tracesRejected, m.spans, m.spansRejected, m.attributesDropped,
 	} {
+		if err := r.Register(c); err != nil {
+			return nil, fmt.Errorf("ingest: counters: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// loaderMetrics counts what goes from the journal to the store.
+type loaderMetrics struct {
+	records, rows, batches, failures, rejected, attributesDropped prometheus.Counter
+}
+
+func newLoaderMetrics(r prometheus.Registerer, l *Loader) (*loaderMetrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "throughline", Subsystem: "loader", Name: name, Help: help})
+	}
+	m := &loaderMetrics{
+		records:           counter("records_total", "Records of the journal that were stored or rejected."),
+		rows:              counter("rows_total", "Events and spans that were given to the store."),
+		batches:           counter("batches_total", "Batches that were given to the store."),
+		failures:          counter("failures_total", "Attempts that failed and are made again."),
+		rejected:          counter("records_rejected_total", "Records that cannot be decoded or stored, and were kept aside."),
+		attributesDropped: counter("attributes_dropped_total", "Attributes and events of spans beyond the limits, cut or left out."),
+	}
+	lag := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "throughline", Subsystem: "loader", Name: "lag_seconds", Help: "Age of the oldest record that is being stored; 0 for none.",
+	}, func() float64 {
+		if oldest := l.State().Oldest; !oldest.IsZero() {
+			return max(0, time.Since(oldest).Seconds())
+		}
+		return 0
+	})
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.batches, m.failures, m.rejected, m.attributesDropped, lag} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("ingest: counters: %w", err)
 		}

@@ -1,27 +1,28 @@
 package ingest
 
 import (
-	"context"
-	"encoding/base64"
-	"fmt"
-	"maps"
-	"math"
-	"slices"
+	"errors"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/ptrace"
-	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
-	"github.com/throughline-rum/throughline/server/internal/store"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
-// MaxTraceBytes bounds a body of OTLP, both as sent and decompressed.
-const MaxTraceBytes = 16 << 20
+// The limits of one export.
+const (
+	MaxTraceBytes   = 16 << 20 // both as sent and decompressed
+	maxTraceSpans   = 1 << 17  // each becomes some 400 bytes beside its text
+	maxTraceNesting = 64       // of lists and maps, each counted; what is kept nests at most maxValueDepth deep
+)
+
+var (
+	errTooManySpans = errors.New("the body holds more than 131072 spans")
+	errTooDeep      = errors.New("the body nests too deep")
+)
 
 // The limits of one span. What is beyond is cut or left out, and counted; only
 // a name that is too long costs the span.
@@ -49,296 +50,352 @@ const (
 	maxSpanAhead = 24 * time.Hour
 )
 
-// spanReason says why a span was left out.
-type spanReason string
+// arenaBytes is the least piece of memory that texts are put into.
+const arenaBytes = 64 << 10
 
-const (
-	badTraceID spanReason = "bad_trace_id" // all zero
-	badSpanID  spanReason = "bad_span_id"  // all zero
-	ownParent  spanReason = "own_parent"
-	badTime    spanReason = "bad_time"
-	badName    spanReason = "oversized_name"
-)
+// traceDecoder turns exports, which traceCheck has passed, into spans. Its zero value is
+// ready for use, by one goroutine; what it returns does not alias what it read.
+type traceDecoder struct {
+	tenant tracecontext.Tenant
 
-// takeTraces has the spans of an export stored. It returns the answer for the
-// sender.
-func (r *Receiver) takeTraces(ctx context.Context, export ptraceotlp.ExportRequest) (ptraceotlp.ExportResponse, *refusal) {
-	m := traceMapping{tenant: r.Tenant, received: r.Now().UTC()}
-	m.traces(export.Traces())
-	answer := ptraceotlp.NewExportResponse()
-	if refused := r.write(ctx, store.Batch{Spans: m.spans}); refused != nil {
-		return answer, refused
-	}
-	r.metrics.traces.Inc()
-	r.metrics.spans.Add(float64(len(m.spans)))
-	r.metrics.attributesDropped.WithLabelValues("otlp").Add(float64(m.dropped))
-	for reason, n := range m.rejected {
-		r.metrics.spansRejected.WithLabelValues(string(reason)).Add(float64(n))
-	}
-	if len(m.rejected) > 0 {
-		partial := answer.PartialSuccess()
-		rejected, message := summary(m.rejected)
-		partial.SetRejectedSpans(rejected)
-		partial.SetErrorMessage(message)
-	}
-	return answer, nil
-}
-
-// summary puts the spans left out into words for the sender's log.
-func summary(rejected map[spanReason]int) (total int64, message string) {
-	parts := make([]string, 0, len(rejected))
-	for _, reason := range slices.Sorted(maps.Keys(rejected)) {
-		total += int64(rejected[reason])
-		parts = append(parts, fmt.Sprintf("%s %d", reason, rejected[reason]))
-	}
-	return total, "spans left out by reason: " + strings.Join(parts, ", ") +
-		". Ids must not be all zero, a span is not its own parent, it has both times within 30 days before and 1 day after now, and its name at most 4096 bytes."
-}
-
-// traceMapping turns an export into spans.
-type traceMapping struct {
-	tenant   tracecontext.Tenant
 	received time.Time
-
+	window   window
 	spans    []model.Span
-	rejected map[spanReason]int // nil where none
-	dropped  int                // attributes and events cut or left out
-	copied   int                // bytes of resources, see maxResourceCopies
+	left     int // spans left out
+	dropped  int // attributes and events cut or left out
+	copied   int // bytes of resources, see maxResourceCopies
+
+	arena          strings.Builder // texts that spans keep, one after the other
+	attrs, evAttrs attributesText  // of the span, resource or event at hand
+	events         []model.SpanEvent
+	facts          entryFacts // of the span at hand
 }
 
-func (m *traceMapping) traces(td ptrace.Traces) {
-	m.spans = make([]model.Span, 0, td.SpanCount())
-	for _, ofResource := range td.ResourceSpans().All() {
-		resource := m.attributes(ofResource.Resource().Attributes(), maxAttributes)
-		service, _ := resource["service.name"].(string)
-		size := sizeOf(resource)
-		for _, ofScope := range ofResource.ScopeSpans().All() {
-			scope := m.text(ofScope.Scope().Name(), maxNameBytes)
-			for _, s := range ofScope.Spans().All() {
-				span, reason := m.span(s)
-				if reason != "" {
-					if m.rejected == nil {
-						m.rejected = make(map[spanReason]int)
-					}
-					m.rejected[reason]++
-					continue
-				}
-				span.Service, span.Scope = service, scope
-				if m.copied += size; m.copied <= maxResourceCopies {
-					span.Resource = resource
-				} else {
-					m.dropped += len(resource)
-				}
-				m.spans = append(m.spans, span)
+// decode appends the spans of an export.
+func (d *traceDecoder) decode(spans []model.Span, body []byte, received time.Time) ([]model.Span, error) {
+	before := len(spans)
+	d.received, d.window, d.spans = received, windowAt(received), spans
+	d.left, d.dropped, d.copied = 0, 0, 0
+	if d.arena.Cap()-d.arena.Len() < len(body) {
+		d.arena = strings.Builder{}
+		d.arena.Grow(max(arenaBytes, len(body)))
+	}
+	f := fields{rest: body}
+	for f.next() {
+		if f.message(exportResourceSpans) {
+			if err := d.resourceSpans(f.data); err != nil {
+				return spans[:before], err
 			}
 		}
 	}
+	spans, d.spans, d.events = d.spans, nil, nil
+	if f.malformed {
+		spans = spans[:before]
+	}
+	return spans, f.err()
 }
 
-// span maps one span; what it has from resource and scope is left to the
-// caller. The reason is empty where it is good.
-func (m *traceMapping) span(s ptrace.Span) (model.Span, spanReason) {
-	start, end := s.StartTimestamp(), s.EndTimestamp()
+// ofResource is what the spans of one resource share.
+type ofResource struct {
+	text    model.Attributes
+	service string
+	count   int // attributes
+}
+
+func (d *traceDecoder) resourceSpans(body []byte) error {
+	resource, err := d.resource(body)
+	if err != nil {
+		return err
+	}
+	f := fields{rest: body}
+	for f.next() {
+		if f.message(resourceSpansScopeSpans) || f.message(resourceSpansScopeSpansV0) {
+			if err := d.scopeSpans(f.data, &resource); err != nil {
+				return err
+			}
+		}
+	}
+	return f.err()
+}
+
+// resource reads the resource, wherever it stands in the message.
+func (d *traceDecoder) resource(body []byte) (ofResource, error) {
+	var r ofResource
+	d.attrs.reset()
+	f := fields{rest: body}
+	for f.next() {
+		if !f.message(resourceSpansResource) {
+			continue
+		}
+		of := fields{rest: f.data}
+		for of.next() {
+			if !of.message(resourceAttributes) {
+				continue
+			}
+			kv, err := parseKeyValue(of.data)
+			if err != nil {
+				return r, err
+			}
+			kept, err := d.attrs.add(&kv, maxAttributes)
+			if err != nil {
+				return r, err
+			}
+			if kept && string(kv.key) == "service.name" {
+				r.service = d.text(textOf(kv.value), maxValueBytes)
+			}
+		}
+		if err := of.err(); err != nil {
+			return r, err
+		}
+	}
+	r.text, r.count = d.keepAttributes(&d.attrs), d.attrs.kept
+	return r, f.err()
+}
+
+func (d *traceDecoder) scopeSpans(body []byte, resource *ofResource) error {
+	scope, n := "", 0
+	f := fields{rest: body}
+	for f.next() {
+		switch {
+		case f.message(scopeSpansSpans):
+			n++
+		case f.message(scopeSpansScope):
+			of := fields{rest: f.data}
+			for of.next() {
+				if of.message(scopeName) {
+					scope = d.text(of.data, maxNameBytes)
+				}
+			}
+			if err := of.err(); err != nil {
+				return err
+			}
+		}
+	}
+	if f.malformed {
+		return f.err()
+	}
+	d.reserve(n)
+	f = fields{rest: body}
+	for f.next() {
+		if !f.message(scopeSpansSpans) {
+			continue
+		}
+		n := len(d.spans)
+		d.spans = append(d.spans, model.Span{})
+		s := &d.spans[n]
+		good, err := d.span(s, f.data)
+		if err != nil {
+			return err
+		}
+		if !good {
+			d.left++
+			d.spans = d.spans[:n]
+			continue
+		}
+		s.Service, s.Scope = resource.service, scope
+		if d.copied += len(resource.text); d.copied <= maxResourceCopies {
+			s.Resource = resource.text
+		} else {
+			d.dropped += resource.count
+		}
+	}
+	return f.err()
+}
+
+// reserve makes room for n more spans, at most doubling what there is.
+func (d *traceDecoder) reserve(n int) {
+	if have := len(d.spans); cap(d.spans)-have < n {
+		grown := make([]model.Span, have, have+max(have, n))
+		copy(grown, d.spans)
+		d.spans = grown
+	}
+}
+
+// span reads a span; what it has from resource and scope is left to the caller.
+func (d *traceDecoder) span(s *model.Span, body []byte) (good bool, err error) {
+	var head spanHead
+	var traceState []byte
+	firstEvent, events := len(d.events), 0
+	d.attrs.reset()
+	d.facts = entryFacts{}
+	f := fields{rest: body}
+	for f.next() {
+		if head.take(&f) {
+			continue
+		}
+		switch {
+		case f.message(spanTraceState):
+			traceState = f.data
+		case f.is(spanKind, protowire.VarintType):
+			s.Kind = kindOf(f.number)
+		case f.is(spanFlags, protowire.Fixed32Type):
+			s.Flags = uint32(f.number) //nolint:gosec // of 32 bits
+		case f.message(spanAttributes):
+			err = d.attribute(f.data)
+		case f.message(spanEvents):
+			if events++; events > maxEvents {
+				d.dropped++
+				continue
+			}
+			err = d.event(f.data)
+		case f.message(spanStatus):
+			err = d.status(s, f.data)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	if f.malformed || head.check(d.window) != spanGood {
+		d.events = d.events[:firstEvent]
+		return false, f.err()
+	}
+	copy(s.TraceID[:], head.traceID)
+	copy(s.SpanID[:], head.spanID)
+	copy(s.ParentSpanID[:], head.parentID)
+	s.Name = d.text(head.name, maxNameBytes)
+	s.Start = timeOf(head.start)
+	if head.end > head.start { // else a clock was set back while the span ran
+		s.Duration = time.Duration(head.end - head.start) //nolint:gosec // both lie in the window
+	}
+	s.Received = d.received
+	if len(traceState) > 0 {
+		d.traceState(s, traceState)
+	}
+	s.Attributes = d.keepAttributes(&d.attrs)
+	if len(d.events) > firstEvent {
+		s.Events = d.events[firstEvent:len(d.events):len(d.events)]
+	}
+	d.entry(s)
+	return true, nil
+}
+
+func (d *traceDecoder) attribute(body []byte) error {
+	kv, err := parseKeyValue(body)
+	if err != nil {
+		return err
+	}
+	kept, err := d.attrs.add(&kv, maxAttributes)
+	if kept {
+		d.facts.note(&kv)
+	}
+	return err
+}
+
+func (d *traceDecoder) status(s *model.Span, body []byte) error {
+	f := fields{rest: body}
+	for f.next() {
+		switch {
+		case f.message(statusMessage):
+			s.StatusMessage = d.text(f.data, maxValueBytes)
+		case f.is(statusCode, protowire.VarintType):
+			s.StatusCode = int8(min(max(int32(f.number), 0), 2)) //nolint:gosec // an enum is an int32, cut as protobuf cuts it
+		}
+	}
+	return f.err()
+}
+
+func (d *traceDecoder) event(body []byte) error {
+	var name []byte
+	var at uint64
+	d.evAttrs.reset()
+	f := fields{rest: body}
+	for f.next() {
+		switch {
+		case f.is(eventTime, protowire.Fixed64Type):
+			at = f.number
+		case f.message(eventName):
+			name = f.data
+		case f.message(eventAttributes):
+			kv, err := parseKeyValue(f.data)
+			if err != nil {
+				return err
+			}
+			if _, err := d.evAttrs.add(&kv, maxEventAttributes); err != nil {
+				return err
+			}
+		}
+	}
 	switch {
-	case s.TraceID().IsEmpty():
-		return model.Span{}, badTraceID
-	case s.SpanID().IsEmpty():
-		return model.Span{}, badSpanID
-	case s.SpanID() == s.ParentSpanID():
-		return model.Span{}, ownParent
-	case !m.mayBe(start) || !m.mayBe(end):
-		return model.Span{}, badTime
-	case len(s.Name()) > maxNameBytes:
-		return model.Span{}, badName
+	case f.malformed:
+		return f.err()
+	case !d.window.holds(at):
+		d.dropped++
+		return nil
 	}
-	span := model.Span{
-		TraceID:      tracecontext.TraceID(s.TraceID()),
-		SpanID:       tracecontext.SpanID(s.SpanID()),
-		ParentSpanID: tracecontext.SpanID(s.ParentSpanID()),
-		Name:         m.text(s.Name(), maxNameBytes),
-		Kind:         kindOf(s.Kind()),
-		Flags:        s.Flags(),
-		Start:        start.AsTime(),
-		// A clock that was set back while the span ran makes it end before its start.
-		Duration:      max(0, end.AsTime().Sub(start.AsTime())),
-		Received:      m.received,
-		StatusCode:    int8(min(max(s.Status().Code(), ptrace.StatusCodeUnset), ptrace.StatusCodeError)),
-		StatusMessage: m.text(s.Status().Message(), maxValueBytes),
-		Attributes:    m.attributes(s.Attributes(), maxAttributes),
-		Events:        m.events(s.Events()),
-	}
-	span.DtrState, span.Dtr = m.dtr(s.TraceState().AsRaw())
-	if len(s.TraceState().AsRaw()) <= maxTraceStateBytes {
-		span.TraceState = m.text(s.TraceState().AsRaw(), maxTraceStateBytes)
-	}
-	if span.Kind == model.SpanServer {
-		span.Host = hostOfServer(span.Attributes)
-	}
-	return span, ""
+	d.events = append(d.events, model.SpanEvent{
+		Name: d.text(name, maxNameBytes), Time: timeOf(at), Attributes: d.keepAttributes(&d.evAttrs),
+	})
+	return nil
 }
 
-// mayBe reports whether t may be a time of a span that came in now.
-func (m *traceMapping) mayBe(t pcommon.Timestamp) bool {
-	if t > math.MaxInt64 {
-		return false
+// traceState keeps a trace state, and reads the tenant's dtr entry from it.
+func (d *traceDecoder) traceState(s *model.Span, raw []byte) {
+	var text string
+	if len(raw) <= maxTraceStateBytes {
+		s.TraceState = d.text(raw, maxTraceStateBytes)
+		text = s.TraceState
+	} else { // not kept, and still read
+		d.dropped++
+		text = string(raw)
 	}
-	age := m.received.Sub(t.AsTime())
-	return age <= maxSpanAge && age >= -maxSpanAhead
-}
-
-func kindOf(k ptrace.SpanKind) model.SpanKind {
-	if k < ptrace.SpanKindUnspecified || k > ptrace.SpanKindConsumer {
-		return model.SpanUnspecified
-	}
-	return model.SpanKind(k)
-}
-
-// dtr reads the tenant's dtr entry from a span's trace state.
-func (m *traceMapping) dtr(traceState string) (model.DtrState, model.Dtr) {
-	d, found, err := tracecontext.FindDtr(traceState, m.tenant)
+	dtr, found, err := tracecontext.FindDtr(text, d.tenant)
 	switch {
 	case !found:
-		return model.DtrAbsent, model.Dtr{}
 	case err != nil:
-		return model.DtrInvalid, model.Dtr{}
+		s.DtrState = model.DtrInvalid
 	default:
-		return model.DtrValid, model.Dtr{
-			SpanID: d.SpanID, Sampled: d.Sampled,
-			ApplicationID: d.ApplicationID, InstanceID: d.InstanceID, SessionID: d.SessionID,
+		s.DtrState = model.DtrValid
+		s.Dtr = model.Dtr{
+			SpanID: dtr.SpanID, Sampled: dtr.Sampled,
+			ApplicationID: dtr.ApplicationID, InstanceID: dtr.InstanceID, SessionID: dtr.SessionID,
 		}
 	}
 }
 
-func (m *traceMapping) events(events ptrace.SpanEventSlice) []model.SpanEvent {
-	if events.Len() == 0 {
-		return nil
+func kindOf(number uint64) model.SpanKind {
+	if number > uint64(model.SpanConsumer) {
+		return model.SpanUnspecified
 	}
-	kept := min(events.Len(), maxEvents)
-	m.dropped += events.Len() - kept
-	all := make([]model.SpanEvent, 0, kept)
-	for i := range kept {
-		e := events.At(i)
-		if !m.mayBe(e.Timestamp()) {
-			m.dropped++
-			continue
-		}
-		all = append(all, model.SpanEvent{
-			Name: m.text(e.Name(), maxNameBytes), Time: e.Timestamp().AsTime(),
-			Attributes: m.attributes(e.Attributes(), maxEventAttributes),
-		})
-	}
-	return all
+	return model.SpanKind(number)
 }
 
-// attributes returns at most limit attributes as plain values; nil for none.
-func (m *traceMapping) attributes(from pcommon.Map, limit int) map[string]any {
-	if from.Len() == 0 {
-		return nil
-	}
-	to := make(map[string]any, min(from.Len(), limit))
-	for key, v := range from.All() {
-		if len(to) == limit || len(key) > maxKeyBytes {
-			m.dropped++
-			continue
-		}
-		elements := 0
-		if value, ok := m.value(v, 1, &elements); ok {
-			to[m.text(key, maxKeyBytes)] = value
-		} else {
-			m.dropped++
-		}
-	}
-	return to
+func timeOf(ns uint64) time.Time {
+	return time.Unix(0, int64(ns)).UTC() //nolint:gosec // it lies in the window
 }
 
-// value returns an attribute's value as string, bool, int64, float64, []any or
-// map[string]any. ok is false where it is empty, or nests or holds too much.
-func (m *traceMapping) value(v pcommon.Value, depth int, elements *int) (plain any, ok bool) {
-	if *elements++; depth > maxValueDepth || *elements > maxValueElements {
-		return nil, false
-	}
-	switch v.Type() {
-	case pcommon.ValueTypeStr:
-		return m.text(v.Str(), maxValueBytes), true
-	case pcommon.ValueTypeBool:
-		return v.Bool(), true
-	case pcommon.ValueTypeInt:
-		return v.Int(), true
-	case pcommon.ValueTypeDouble:
-		return finite(v.Double()), true
-	case pcommon.ValueTypeBytes:
-		raw := v.Bytes().AsRaw()
-		if len(raw) > base64.StdEncoding.DecodedLen(maxValueBytes) {
-			return nil, false
-		}
-		return base64.StdEncoding.EncodeToString(raw), true
-	case pcommon.ValueTypeSlice:
-		list := []any{}
-		for _, e := range v.Slice().All() {
-			plain, ok := m.value(e, depth+1, elements)
-			if !ok && e.Type() != pcommon.ValueTypeEmpty {
-				return nil, false
-			}
-			list = append(list, plain) // nil keeps the place of an empty one
-		}
-		return list, true
-	case pcommon.ValueTypeMap:
-		object := make(map[string]any)
-		for key, e := range v.Map().All() {
-			plain, ok := m.value(e, depth+1, elements)
-			if !ok && e.Type() != pcommon.ValueTypeEmpty {
-				return nil, false
-			}
-			object[m.text(key, maxKeyBytes)] = plain
-		}
-		return object, true
-	default:
-		return nil, false
-	}
+// keepAttributes puts finished attributes into the arena.
+func (d *traceDecoder) keepAttributes(a *attributesText) model.Attributes {
+	d.dropped += a.dropped
+	return model.Attributes(d.keep(a.finish()))
 }
 
-// sizeOf returns about how many bytes a value takes as text.
-func sizeOf(plain any) int {
-	const other = 8 // punctuation, a number, a literal
-	size := other
-	switch v := plain.(type) {
-	case string:
-		size += len(v)
-	case []any:
-		for _, e := range v {
-			size += sizeOf(e)
-		}
-	case map[string]any:
-		for key, e := range v {
-			size += len(key) + sizeOf(e)
-		}
-	}
-	return size
-}
-
-// finite spells a number that JSON cannot write as protobuf's JSON does.
-func finite(f float64) any {
-	switch {
-	case math.IsNaN(f):
-		return "NaN"
-	case math.IsInf(f, 1):
-		return "Infinity"
-	case math.IsInf(f, -1):
-		return "-Infinity"
-	default:
-		return f
-	}
-}
-
-// text returns s in valid UTF-8, cut to at most limit bytes at a rune's border.
+// text keeps s in valid UTF-8, cut to at most limit bytes at a rune's border.
 // Protobuf leaves UTF-8 to the sender, and engines refuse what is none.
-func (m *traceMapping) text(s string, limit int) string {
+func (d *traceDecoder) text(s []byte, limit int) string {
 	if len(s) > limit {
-		m.dropped++
-		for limit > 0 && !utf8.RuneStart(s[limit]) {
-			limit--
-		}
-		s = s[:limit]
+		d.dropped++
+		s = cut(s, limit)
 	}
-	return strings.ToValidUTF8(s, "\ufffd")
+	if !utf8.Valid(s) {
+		return strings.ToValidUTF8(string(s), "\ufffd")
+	}
+	return d.keep(s)
+}
+
+// keep copies s into the arena.
+func (d *traceDecoder) keep(s []byte) string {
+	if len(s) == 0 {
+		return ""
+	}
+	start := d.arena.Len()
+	d.arena.Write(s)
+	return d.arena.String()[start:]
+}
+
+// cut returns at most limit bytes of s, which is longer, up to the border of a rune.
+func cut(s []byte, limit int) []byte {
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }

@@ -145,8 +145,9 @@ func TestOTLPIsStored(t *testing.T) {
 				Start: received.Add(-time.Second), Duration: 100 * time.Millisecond, Received: received,
 				TraceState: "other=1," + dtrEntry, DtrState: model.DtrValid,
 				Service: "cart", Scope: "otelhttp", StatusCode: 2, Host: "shop.example:8443",
-				Attributes: map[string]any{"http.request.method": "GET", "server.address": "Shop.example", "server.port": int64(8443)},
-				Resource:   map[string]any{"service.name": "cart"},
+				Entry:      true,
+				Attributes: `{"http.request.method":"GET","server.address":"Shop.example","server.port":8443}`,
+				Resource:   `{"service.name":"cart"}`,
 			}
 			want.Dtr = model.Dtr{
 				SpanID: tracecontext.SpanID{0x97, 0x03, 0x9b, 0xf8, 0x17, 0xc8, 0x58, 0x4a}, Sampled: true, ApplicationID: "745a78fe5b6e57f6",
@@ -166,19 +167,19 @@ func TestOTLPSpansLeftOut(t *testing.T) {
 	at := func(d time.Duration) pcommon.Timestamp { return pcommon.NewTimestampFromTime(received.Add(d)) }
 	for name, test := range map[string]struct {
 		change func(ptrace.Span)
-		want   spanReason // empty: accepted
+		want   spanReason
 	}{
-		"good":                   {nil, ""},
+		"good":                   {nil, spanGood},
 		"no trace id":            {func(s ptrace.Span) { s.SetTraceID(pcommon.TraceID{}) }, badTraceID},
 		"no span id":             {func(s ptrace.Span) { s.SetSpanID(pcommon.SpanID{}) }, badSpanID},
 		"own parent":             {func(s ptrace.Span) { s.SetParentSpanID(s.SpanID()) }, ownParent},
-		"root":                   {func(s ptrace.Span) { s.SetParentSpanID(pcommon.SpanID{}) }, ""},
+		"root":                   {func(s ptrace.Span) { s.SetParentSpanID(pcommon.SpanID{}) }, spanGood},
 		"no start":               {func(s ptrace.Span) { s.SetStartTimestamp(0) }, badTime},
 		"no end":                 {func(s ptrace.Span) { s.SetEndTimestamp(0) }, badTime},
 		"of next week":           {func(s ptrace.Span) { s.SetEndTimestamp(at(7 * 24 * time.Hour)) }, badTime},
 		"of last year":           {func(s ptrace.Span) { s.SetStartTimestamp(at(-365 * 24 * time.Hour)) }, badTime},
 		"past what Go can count": {func(s ptrace.Span) { s.SetEndTimestamp(math.MaxUint64) }, badTime},
-		"ends before it starts":  {func(s ptrace.Span) { s.SetEndTimestamp(at(-2 * time.Second)) }, ""},
+		"ends before it starts":  {func(s ptrace.Span) { s.SetEndTimestamp(at(-2 * time.Second)) }, spanGood},
 		"name too long":          {func(s ptrace.Span) { s.SetName(strings.Repeat("n", maxNameBytes+1)) }, badName},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +187,7 @@ func TestOTLPSpansLeftOut(t *testing.T) {
 			r := newReceiver(t, w)
 			partial := answerOf(t, send(r, protobufType, "", protoOf(t, oneSpan(test.change))))
 			stored := w.stored().Spans
-			if test.want == "" {
+			if test.want == spanGood {
 				if len(stored) != 1 || partial.RejectedSpans() != 0 {
 					t.Fatalf("stored %d, rejected %d", len(stored), partial.RejectedSpans())
 				}
@@ -195,10 +196,10 @@ func TestOTLPSpansLeftOut(t *testing.T) {
 				}
 				return
 			}
-			if len(stored) != 0 || partial.RejectedSpans() != 1 || !strings.Contains(partial.ErrorMessage(), string(test.want)+" 1") {
+			if len(stored) != 0 || partial.RejectedSpans() != 1 || !strings.Contains(partial.ErrorMessage(), test.want.String()+" 1") {
 				t.Errorf("stored %d, rejected %d: %s; want %s", len(stored), partial.RejectedSpans(), partial.ErrorMessage(), test.want)
 			}
-			counted(t, r.metrics.spansRejected, string(test.want), 1)
+			counted(t, r.metrics.spansRejected, test.want.String(), 1)
 		})
 	}
 }
@@ -270,16 +271,18 @@ func TestOTLPValues(t *testing.T) {
 		"bool": true, "int": int64(math.MinInt64), "double": 0.5, "nan": "NaN", "infinite": "-Infinity", "text": "a\ufffdb",
 		"long": strings.Repeat("ü", maxValueBytes/2), "bytes": "AP8=", "list": []any{int64(1), nil, map[string]any{"k": "v"}},
 	}
-	if !reflect.DeepEqual(s.Attributes, want) {
+	if got, err := s.Attributes.Map(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("attributes %v", s.Attributes)
 	}
 	if s.Name != "caf\ufffd" || s.TraceState != "a=\ufffd" || s.Kind != model.SpanUnspecified || s.StatusCode != 0 || s.Host != "" {
 		t.Errorf("span %+v", s)
 	}
-	if len(s.Events) != maxEvents || s.Events[0].Attributes["i"] != int64(0) {
+	if len(s.Events) != maxEvents || s.Events[0].Attributes != `{"i":0}` {
 		t.Errorf("%d events", len(s.Events))
 	}
-	counted(t, r.metrics.attributesDropped, "otlp", 1+4+5) // cut; empty, key, deep, wide; events
+	if want := 1 + 4 + 5; w.dropped != want { // cut; empty, key, deep, wide; events
+		t.Errorf("%d attributes dropped, want %d", w.dropped, want)
+	}
 	if _, err := json.Marshal(s); err != nil {
 		t.Errorf("what is stored cannot be written as JSON: %v", err)
 	}
@@ -313,8 +316,8 @@ func TestOTLPRefusals(t *testing.T) {
 		"protobuf with groups": {contentType: protobufType, body: []byte{0x0b, 0x0c}, status: 400, code: 3, reason: "malformed"},
 		"protobuf depth bomb":  {contentType: protobufType, body: protoBomb(100_000), status: 400, code: 3, reason: "malformed"},
 		"JSON depth bomb":      {contentType: jsonType, body: jsonBomb(100_000), status: 400, code: 3, reason: "malformed"},
-		"protobuf flood":       {contentType: protobufType, body: protoFlood(maxTraceMessages), status: 413, code: 3, reason: "too_large"},
-		"JSON flood":           {contentType: jsonType, body: jsonFlood(maxTraceMessages), status: 413, code: 3, reason: "too_large"},
+		"protobuf flood":       {contentType: protobufType, body: protoFlood(maxTraceSpans + 1), status: 413, code: 3, reason: "too_large"},
+		"JSON flood":           {contentType: jsonType, body: jsonFlood(maxTraceObjects), status: 413, code: 3, reason: "too_large"},
 		"too long":             {contentType: protobufType, body: make([]byte, MaxTraceBytes+1), status: 413, code: 3, reason: "too_large"},
 		"gzip bomb":            {contentType: jsonType, encoding: "gzip", body: gzipOf(t, make([]byte, MaxTraceBytes+1)), status: 413, code: 3, reason: "too_large"},
 	} {
@@ -332,8 +335,8 @@ func TestOTLPRefusals(t *testing.T) {
 			req.Header.Set("Content-Encoding", test.encoding)
 			rec := httptest.NewRecorder()
 			r.OTLP().ServeHTTP(rec, req)
-			if rec.Code != test.status || rec.Header().Get(RejectReasonHeader) != test.reason || len(w.batches) != 0 {
-				t.Errorf("%d %v, %d batches stored; want %d %s and none", rec.Code, rec.Header(), len(w.batches), test.status, test.reason)
+			if rec.Code != test.status || rec.Header().Get(RejectReasonHeader) != test.reason || len(w.records) != 0 {
+				t.Errorf("%d %v, %d batches stored; want %d %s and none", rec.Code, rec.Header(), len(w.records), test.status, test.reason)
 			}
 			checkStatus(t, rec, test.contentType, test.code)
 			counted(t, r.metrics.tracesRejected, test.reason, 1)
@@ -421,9 +424,7 @@ func TestOTLPResourceCopiesAreBounded(t *testing.T) {
 		if stored[i].Service != "cart" {
 			t.Fatalf("span %d lost its service", i)
 		}
-		for _, v := range stored[i].Resource {
-			bytes += len(v.(string))
-		}
+		bytes += len(stored[i].Resource)
 	}
 	if len(stored) != 1000 || bytes < maxResourceCopies*9/10 || bytes > maxResourceCopies {
 		t.Errorf("%d spans with %d bytes of resources, want 1000 with at most %d", len(stored), bytes, maxResourceCopies)
@@ -456,17 +457,17 @@ func TestOTLPSlowBodyMayBeSentAgain(t *testing.T) {
 	}
 }
 
-func TestOTLPWhenTheStoreFails(t *testing.T) {
+func TestOTLPWhenTheJournalFails(t *testing.T) {
 	for _, contentType := range []string{protobufType, jsonType} {
 		var told error
-		r := newReceiver(t, &memory{err: errStore})
+		r := newReceiver(t, &memory{err: errJournal})
 		r.OnError = func(err error) { told = err }
 		body := protoOf(t, oneSpan(nil))
 		if contentType == jsonType {
 			body = jsonOf(t, oneSpan(nil))
 		}
 		rec := send(r, contentType, "", body)
-		if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "5" || !errors.Is(told, errStore) || strings.Contains(rec.Body.String(), "secret") {
+		if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "5" || !errors.Is(told, errJournal) || strings.Contains(rec.Body.String(), "secret") {
 			t.Errorf("%d %v %s, told %v", rec.Code, rec.Header(), rec.Body, told)
 		}
 		checkStatus(t, rec, contentType, 14)

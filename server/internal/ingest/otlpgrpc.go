@@ -65,6 +65,10 @@ func (r *Receiver) export(ctx context.Context, read func(any) error) (any, error
 
 func (r *Receiver) takeTracesGRPC(ctx context.Context, read func(any) error) (ptraceotlp.ExportResponse, *refusal) {
 	none := ptraceotlp.ExportResponse{}
+	md, _ := metadata.FromIncomingContext(ctx)
+	if err := r.Traces.Traces(authorizationOf(md)); err != nil {
+		return none, refuseAt(err)
+	}
 	if refused := r.traces.take(ctx); refused != nil {
 		return none, refused
 	}
@@ -73,11 +77,7 @@ func (r *Receiver) takeTracesGRPC(ctx context.Context, read func(any) error) (pt
 	if refused != nil {
 		return none, refused
 	}
-	export, refused := decodeProto(body)
-	if refused != nil {
-		return none, refused
-	}
-	return r.takeTraces(ctx, export)
+	return r.takeTraces(ctx, body)
 }
 
 // readFrame reads a call's message. A sender that stalls loses its place: the end of
@@ -110,7 +110,7 @@ func readFrame(read func(any) error) (frame, *refusal) {
 // helps (OTLP, "OTLP/gRPC Throttling").
 func grpcStatus(refused *refusal) *status.Status {
 	s := status.New(refused.code(), refused.problem+". "+refused.hint)
-	if refused.code() != codes.Unavailable {
+	if refused.code() != codes.Unavailable && refused.code() != codes.ResourceExhausted {
 		return s
 	}
 	detailed, err := s.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})

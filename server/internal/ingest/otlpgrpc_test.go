@@ -71,8 +71,8 @@ func TestGRPCPartialSuccess(t *testing.T) {
 	}
 }
 
-func TestGRPCStoreFails(t *testing.T) {
-	client := ptraceotlp.NewGRPCClient(dial(t, newReceiver(t, &memory{err: errStore})))
+func TestGRPCJournalFails(t *testing.T) {
+	client := ptraceotlp.NewGRPCClient(dial(t, newReceiver(t, &memory{err: errJournal})))
 	_, err := client.Export(t.Context(), oneSpan(nil))
 	s := status.Convert(err)
 	if s.Code() != codes.Unavailable || strings.Contains(s.Message(), "secret") || len(s.Details()) != 1 {
@@ -90,7 +90,7 @@ func TestGRPCRefusals(t *testing.T) {
 	}{
 		"junk":       {[]byte("junk"), codes.InvalidArgument},
 		"depth bomb": {protoBomb(100_000), codes.InvalidArgument},
-		"flood":      {protoFlood(maxTraceMessages), codes.InvalidArgument},
+		"flood":      {protoFlood(maxTraceSpans + 1), codes.InvalidArgument},
 		"too long":   {make([]byte, MaxTraceBytes+1), codes.ResourceExhausted},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestGRPCRefusals(t *testing.T) {
 			var header metadata.MD
 			err := conn.Invoke(t.Context(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export", frame(test.body), new(frame),
 				grpc.ForceCodecV2(frameCodec{encoding.GetCodecV2("proto")}), grpc.Header(&header))
-			if status.Code(err) != test.code || len(w.batches) != 0 {
+			if status.Code(err) != test.code || len(w.records) != 0 {
 				t.Errorf("%v, want %v", err, test.code)
 			}
 			if reasons := header.Get(RejectReasonHeader); test.code == codes.InvalidArgument && len(reasons) != 1 {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,9 @@ func (r *Receiver) takeTracesHTTP(w http.ResponseWriter, req *http.Request, medi
 	if req.Method != http.MethodPost {
 		return none, refuseMethod(http.MethodPost)
 	}
+	if err := r.Traces.Traces(req.Header.Get("Authorization")); err != nil {
+		return none, refuseAt(err)
+	}
 	if mediaType != protobufType && mediaType != jsonType {
 		return none, refuseMediaType("the content type is not one of OTLP/HTTP", "Send "+protobufType+" or "+jsonType+".")
 	}
@@ -64,15 +68,13 @@ func (r *Receiver) takeTracesHTTP(w http.ResponseWriter, req *http.Request, medi
 	if refused != nil {
 		return none, refused
 	}
-	decode := decodeProto
 	if mediaType == jsonType {
-		decode = decodeJSON
+		var err error
+		if body, err = protoOfJSON(body); err != nil {
+			return none, refuseTraces(err)
+		}
 	}
-	export, refused := decode(body)
-	if refused != nil {
-		return none, refused
-	}
-	return r.takeTraces(req.Context(), export)
+	return r.takeTraces(req.Context(), body)
 }
 
 // readTraces reads a body and unpacks it, as far as both stay within MaxTraceBytes.
@@ -103,32 +105,50 @@ func readTraces(w http.ResponseWriter, req *http.Request) ([]byte, *refusal) {
 	return body.Bytes(), nil
 }
 
-func decodeProto(body []byte) (ptraceotlp.ExportRequest, *refusal) {
-	export := ptraceotlp.NewExportRequest()
-	if err := scanProto(body); err != nil {
-		return export, refuseScan(err)
+// takeTraces checks an export in protobuf and puts it into the journal. It returns the
+// answer for the sender.
+func (r *Receiver) takeTraces(ctx context.Context, body []byte) (ptraceotlp.ExportResponse, *refusal) {
+	answer := ptraceotlp.NewExportResponse()
+	received := r.Now().UTC()
+	c := traceCheck{window: windowAt(received)}
+	if err := c.export(body); err != nil {
+		return answer, refuseTraces(err)
 	}
-	if err := export.UnmarshalProto(body); err != nil {
-		return export, refuseScan(errMalformedProto)
+	if c.accepted() > 0 {
+		if refused := r.keep(ctx, RecordTraces, &recordHeader{received: received}, body); refused != nil {
+			return answer, refused
+		}
 	}
-	return export, nil
+	r.metrics.traces.Inc()
+	r.metrics.spans.Add(float64(c.accepted()))
+	if c.spans == c.accepted() {
+		return answer, nil
+	}
+	for reason := spanGood + 1; reason < spanReasons; reason++ {
+		r.metrics.spansRejected.WithLabelValues(reason.String()).Add(float64(c.rejected[reason]))
+	}
+	partial := answer.PartialSuccess()
+	partial.SetRejectedSpans(int64(c.spans - c.accepted()))
+	partial.SetErrorMessage(c.summary())
+	return answer, nil
 }
 
-func decodeJSON(body []byte) (ptraceotlp.ExportRequest, *refusal) {
-	export := ptraceotlp.NewExportRequest()
-	if err := scanJSON(body); err != nil {
-		return export, refuseScan(err)
+// summary puts the spans left out into words for the sender's log.
+func (c *traceCheck) summary() string {
+	var parts []string
+	for reason := spanGood + 1; reason < spanReasons; reason++ {
+		if n := c.rejected[reason]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", reason, n))
+		}
 	}
-	if err := export.UnmarshalJSON(body); err != nil {
-		return export, refuseScan(errMalformedJSON)
-	}
-	return export, nil
+	return "spans left out by reason: " + strings.Join(parts, ", ") +
+		". Ids have 16 and 8 bytes and are not all zero, a span is not its own parent, it has both times within 30 days before and 1 day after now, and its name at most 4096 bytes."
 }
 
-// refuseScan turns an error of scanProto or scanJSON into a refusal.
-func refuseScan(err error) *refusal {
+// refuseTraces turns an error of traceCheck or protoOfJSON into a refusal.
+func refuseTraces(err error) *refusal {
 	switch {
-	case errors.Is(err, errTooManyMessages):
+	case errors.Is(err, errTooManySpans), errors.Is(err, errTooManyMessages):
 		return refuseTooLarge(err.Error(), "Send smaller batches.")
 	case errors.Is(err, errTooDeep):
 		return refuseMalformed(err.Error(), fmt.Sprintf("Nest the values of attributes at most %d deep.", maxValueDepth))

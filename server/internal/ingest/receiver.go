@@ -1,6 +1,6 @@
 // Package ingest takes in what agents and backends send, beacons and OTLP
-// traces: bytes from strangers become validated batches for the store, or are
-// refused with a reason. It judges nothing about the data.
+// traces: bytes from strangers are checked, put into the journal and answered; the
+// Loader brings them from there to the store. It judges nothing about the data.
 package ingest
 
 import (
@@ -11,8 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
-	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // The limits of what is under way at once. A body is read only once it has its
@@ -24,25 +24,35 @@ const (
 
 // The deadlines of one request's steps.
 const (
-	placeTimeout = 2 * time.Second  // for a place among those in flight
-	bodyTimeout  = 20 * time.Second // for the body to arrive
-	writeTimeout = 30 * time.Second // for the store
+	placeTimeout  = 2 * time.Second  // for a place among those in flight
+	bodyTimeout   = 20 * time.Second // for the body to arrive
+	appendTimeout = 30 * time.Second // for the journal
 )
 
 // retryAfter is what a sender that came at a bad time is told to wait.
 const retryAfter = 5 * time.Second
 
+// Journal is where what was taken is safe.
+type Journal interface {
+	// Append returns once the record is on disk, whose payload is given in pieces and is the
+	// caller's again. When ctx ends first, the record may or may not be there.
+	Append(ctx context.Context, kind byte, payload ...[]byte) (store.Position, error)
+}
+
 // Config is what a Receiver is made of.
 type Config struct {
-	Writer     store.Writer          // required
-	Registerer prometheus.Registerer // required; takes the counters
-	Tenant     tracecontext.Tenant   // whose dtr entries are read; zero: the default
-	Now        func() time.Time      // the server's clock; nil: time.Now
-	OnError    func(err error)       // told of the store's errors; nil: nobody. Must not block
+	Journal    Journal                          // required
+	IsFull     func(error) bool                 // whether an error of the journal says that it has no room now; nil: none does
+	Registerer prometheus.Registerer            // required; takes the counters
+	Beacons    BeaconGate                       // who may send beacons; nil: everybody
+	Traces     TraceGate                        // who may send traces; nil: everybody
+	Client     func(*http.Request) model.Client // what is known of a beacon's sender; nil: nothing
+	Now        func() time.Time                 // the server's clock; nil: time.Now
+	OnError    func(err error)                  // told of the journal's errors; nil: nobody. Must not block
 }
 
 // Receiver takes beacons and OTLP traces. Its handlers may serve many
-// requests at once. Success is answered only once the store has taken the data.
+// requests at once. Success is answered only once the journal has taken the data.
 type Receiver struct {
 	Config
 	metrics         *metrics
@@ -52,14 +62,26 @@ type Receiver struct {
 // New returns a Receiver. It fails where a counter of the same name is
 // registered already.
 func New(c Config) (*Receiver, error) {
-	if c.Writer == nil || c.Registerer == nil {
-		return nil, errors.New("ingest: a Writer and a Registerer are needed")
+	if c.Journal == nil || c.Registerer == nil {
+		return nil, errors.New("ingest: a Journal and a Registerer are needed")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.OnError == nil {
 		c.OnError = func(error) {}
+	}
+	if c.IsFull == nil {
+		c.IsFull = func(error) bool { return false }
+	}
+	if c.Client == nil {
+		c.Client = func(*http.Request) model.Client { return model.Client{} }
+	}
+	if c.Beacons == nil {
+		c.Beacons = openGate{}
+	}
+	if c.Traces == nil {
+		c.Traces = openGate{}
 	}
 	m, err := newMetrics(c.Registerer)
 	if err != nil {
@@ -94,19 +116,22 @@ func (p places) take(ctx context.Context) *refusal {
 
 func (p places) free() { <-p }
 
-// write hands a batch to the store. It outlives the sender's connection: a page
+// keep puts a body into the journal. It outlives the sender's connection: a page
 // that closes right after its beacon has no second chance.
-func (r *Receiver) write(ctx context.Context, b store.Batch) *refusal {
-	if b.Len() == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+func (r *Receiver) keep(ctx context.Context, kind byte, h *recordHeader, body []byte) *refusal {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
 	defer cancel()
-	if err := r.Writer.Write(ctx, b); err != nil {
+	_, err := r.Journal.Append(ctx, kind, appendRecord(make([]byte, 0, 64), h), body)
+	switch {
+	case err == nil:
+		return nil
+	case r.IsFull(err):
 		r.OnError(err)
-		return refuseUnavailable("the store cannot take it now")
+		return refuseFull()
+	default:
+		r.OnError(err)
+		return refuseUnavailable("the journal cannot take it now")
 	}
-	return nil
 }
 
 // boundBody makes sure that a sender which stalls loses its place.

@@ -36,6 +36,11 @@ func refuseUnavailable(problem string) *refusal {
 	return &refusal{http.StatusServiceUnavailable, "unavailable", problem, "Send it again after the time that Retry-After says."}
 }
 
+// refuseFull answers where the journal has no room until the store has caught up.
+func refuseFull() *refusal {
+	return &refusal{http.StatusTooManyRequests, "journal_full", "the server has no room for it until its store has caught up", "Send it again after the time that Retry-After says."}
+}
+
 func refuseMediaType(problem, hint string) *refusal {
 	return &refusal{http.StatusUnsupportedMediaType, "unsupported_media_type", problem, hint}
 }
@@ -56,13 +61,20 @@ func refuseBody(err error, limit int) *refusal {
 }
 
 // code returns the gRPC code of a refusal (OTLP, "OTLP/gRPC Response" and
-// "Failures": only InvalidArgument and Unavailable say clearly whether to retry).
+// "Failures"): InvalidArgument says not to try again, Unavailable to do so, and ResourceExhausted to do
+// so because RetryInfo stands beside it (grpcStatus).
 func (r *refusal) code() codes.Code {
 	switch r.status {
 	case http.StatusServiceUnavailable:
 		return codes.Unavailable
+	case http.StatusTooManyRequests:
+		return codes.ResourceExhausted
 	case http.StatusMethodNotAllowed, http.StatusNotFound:
 		return codes.Unimplemented
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
+	case http.StatusForbidden:
+		return codes.PermissionDenied
 	default:
 		return codes.InvalidArgument
 	}
@@ -71,8 +83,11 @@ func (r *refusal) code() codes.Code {
 // setHeaders sets the headers that every refusal has.
 func (r *refusal) setHeaders(h http.Header) {
 	h.Set(RejectReasonHeader, r.reason)
-	if r.status == http.StatusServiceUnavailable {
+	switch r.status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="throughline"`)
 	}
 }
 

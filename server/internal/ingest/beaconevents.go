@@ -1,0 +1,134 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/wire/beacon"
+)
+
+// maxClockDisagreement is how far an agent's corrected time of sending may lie
+// from the time of receipt before its measured offset is not believed.
+const maxClockDisagreement = time.Hour
+
+// appendBeacon appends the events of a beacon to what the store takes.
+func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader) error {
+	m := beaconMapping{Beacon: b, clock: clockOf(b, h.received), recordHeader: h}
+	for i := range b.Requests {
+		batch.Requests = append(batch.Requests, m.request(&b.Requests[i]))
+	}
+	for i := range b.Navigations {
+		batch.Navigations = append(batch.Navigations, m.navigation(&b.Navigations[i]))
+	}
+	for i := range b.WebVitals {
+		batch.WebVitals = append(batch.WebVitals, m.webVital(&b.WebVitals[i]))
+	}
+	return m.err
+}
+
+// clockOf finds the correction for a beacon's times: the offset that the agent
+// measured, where it makes the time of sending agree with that of receipt,
+// else the difference of the two.
+func clockOf(b *beacon.Beacon, received time.Time) model.Clock {
+	toReceipt := received.Sub(beacon.EpochTime(b.Sent))
+	if b.ClockOffset != nil {
+		offset := beacon.Duration(*b.ClockOffset)
+		if (toReceipt - offset).Abs() <= maxClockDisagreement {
+			c := model.Clock{Offset: offset, Source: model.ClockServerTiming}
+			if b.ClockUncertainty != nil {
+				c.Uncertainty = beacon.Duration(*b.ClockUncertainty)
+			}
+			return c
+		}
+	}
+	return model.Clock{Offset: toReceipt, Source: model.ClockBeacon}
+}
+
+// beaconMapping holds what all events of a beacon share.
+type beaconMapping struct {
+	*beacon.Beacon
+	*recordHeader
+	clock model.Clock
+	err   error // the first
+}
+
+func (m *beaconMapping) attributes(e *beacon.Event) model.Attributes {
+	a, err := model.NewAttributes(e.Attributes)
+	if err != nil && m.err == nil {
+		m.err = err
+	}
+	return a
+}
+
+func (m *beaconMapping) frontend(e *beacon.Event) model.Frontend {
+	view := e.ViewID
+	if view == "" {
+		view = m.ViewID
+	}
+	return model.Frontend{
+		ApplicationID: m.ApplicationID, InstanceID: m.InstanceID, SessionID: m.SessionID,
+		PageID: m.PageID, ViewID: view, AgentName: m.AgentName, AgentVersion: m.AgentVersion, Client: m.client,
+	}
+}
+
+func (m *beaconMapping) time(e *beacon.Event) time.Time { return m.Time(e.Start).Add(m.clock.Offset) }
+
+func (m *beaconMapping) request(r *beacon.Request) model.RequestEvent {
+	e := model.RequestEvent{
+		ID: r.ID, Frontend: m.frontend(&r.Event),
+		Kind: model.RequestKind(r.Kind), Initiator: r.InitiatorType,
+		Start: m.time(&r.Event), Duration: beacon.Duration(r.Duration), Clock: m.clock, Received: m.received,
+		URL: r.URL, Host: hostOfURL(r.URL), Method: r.Method, StatusCode: r.StatusCode, Error: model.ErrorReason(r.Error),
+		TraceContextHint: model.TraceContextHint(r.TraceContextHint), ServerTimingHint: model.ServerTimingHint(r.ServerTimingHint),
+		Answer:   model.ServerTiming{Sampled: r.Sampled, ResponseID: r.ResponseID},
+		Delivery: model.Delivery(r.Delivery), Protocol: r.NextHopProtocol,
+		TransferSize: r.TransferSize, EncodedBodySize: r.EncodedBodySize, DecodedBodySize: r.DecodedBodySize,
+		Timing: timingOf(&r.Timing), Attributes: m.attributes(&r.Event),
+	}
+	ids := model.SpanContext{TraceID: r.TraceID, SpanID: r.SpanID}
+	answered := model.SpanContext{TraceID: r.ServerTimingTraceID, SpanID: r.ServerTimingSpanID}
+	switch {
+	case r.Carried():
+		e.Sent, e.Answer.SpanContext = ids, answered
+	case ids != model.SpanContext{}:
+		e.Answer.SpanContext = ids
+	default:
+		e.Answer.SpanContext = answered
+	}
+	return e
+}
+
+func timingOf(t *beacon.ResourceTiming) model.ResourceTiming {
+	return model.ResourceTiming{
+		RedirectStart: beacon.Duration(t.RedirectStart), RedirectEnd: beacon.Duration(t.RedirectEnd),
+		WorkerStart: beacon.Duration(t.WorkerStart), FetchStart: beacon.Duration(t.FetchStart),
+		DomainLookupStart: beacon.Duration(t.DomainLookupStart), DomainLookupEnd: beacon.Duration(t.DomainLookupEnd),
+		ConnectStart: beacon.Duration(t.ConnectStart), ConnectEnd: beacon.Duration(t.ConnectEnd),
+		SecureConnectionStart: beacon.Duration(t.SecureConnectionStart), RequestStart: beacon.Duration(t.RequestStart),
+		FirstInterimResponseStart: beacon.Duration(t.FirstInterimResponseStart),
+		ResponseStart:             beacon.Duration(t.ResponseStart), ResponseEnd: beacon.Duration(t.ResponseEnd),
+	}
+}
+
+func (m *beaconMapping) navigation(n *beacon.Navigation) model.NavigationEvent {
+	t := &n.Timing
+	return model.NavigationEvent{
+		ID: n.ID, Frontend: m.frontend(&n.Event),
+		Start: m.time(&n.Event), Duration: beacon.Duration(n.Duration), Clock: m.clock, Received: m.received,
+		URL: n.URL, Referrer: n.Referrer, Title: n.Title, Type: n.Type,
+		ActivationStart: beacon.Duration(t.ActivationStart), DOMInteractive: beacon.Duration(t.DOMInteractive),
+		DOMContentLoadedEventStart: beacon.Duration(t.DOMContentLoadedEventStart),
+		DOMContentLoadedEventEnd:   beacon.Duration(t.DOMContentLoadedEventEnd),
+		DOMComplete:                beacon.Duration(t.DOMComplete),
+		LoadEventStart:             beacon.Duration(t.LoadEventStart), LoadEventEnd: beacon.Duration(t.LoadEventEnd),
+		Attributes: m.attributes(&n.Event),
+	}
+}
+
+func (m *beaconMapping) webVital(v *beacon.WebVital) model.WebVital {
+	return model.WebVital{
+		ID: v.ID, Frontend: m.frontend(&v.Event), Time: m.time(&v.Event), Clock: m.clock, Received: m.received,
+		URL: v.URL, Name: v.Name, Value: v.Value, Rating: v.Rating,
+	}
+}

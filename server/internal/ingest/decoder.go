@@ -1,0 +1,102 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/server/internal/urlpattern"
+	"github.com/throughline-rum/throughline/wire/beacon"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// decoder turns records into values. The same record always gives the same ones, but for
+// URL patterns, which are learned. It is for one goroutine.
+type decoder struct {
+	traces   traceDecoder
+	patterns urlpattern.Learner
+}
+
+func newDecoder(tenant tracecontext.Tenant) decoder {
+	return decoder{traces: traceDecoder{tenant: tenant}}
+}
+
+// decode appends the values of a record to a batch, and returns when it was received. On
+// an error the batch may hold some of them.
+func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err error) {
+	d.traces.dropped = 0
+	h, body, err := parseRecord(r.Payload)
+	if err != nil {
+		return received, err
+	}
+	switch r.Kind {
+	case RecordBeacon:
+		decoded, err := beacon.Decode(body)
+		if err != nil {
+			return h.received, err
+		}
+		before := endsOf(b)
+		err = appendBeacon(b, &decoded, &h)
+		d.learn(b, before)
+		return h.received, err
+	case RecordTraces:
+		b.Spans, err = d.traces.decode(b.Spans, body, h.received)
+		return h.received, err
+	default:
+		return h.received, kindError(r.Kind)
+	}
+}
+
+// learn fills in the patterns of what stands in the batch after before.
+func (d *decoder) learn(b *store.Batch, before batchEnds) {
+	for i := before.requests; i < len(b.Requests); i++ {
+		b.Requests[i].URLPattern = d.patterns.Pattern(b.Requests[i].URL)
+	}
+	for i := before.navigations; i < len(b.Navigations); i++ {
+		b.Navigations[i].URLPattern = d.patterns.Pattern(b.Navigations[i].URL)
+	}
+}
+
+// dropped returns how many attributes the last record's spans lost.
+func (d *decoder) dropped() int { return d.traces.dropped }
+
+// batchEnds are the lengths of a batch's lists.
+type batchEnds struct{ requests, navigations, webVitals, errors, actions, spans int }
+
+func endsOf(b *store.Batch) batchEnds {
+	return batchEnds{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)}
+}
+
+// cut takes everything after the ends out of a batch.
+func (e batchEnds) cut(b *store.Batch) {
+	position := b.Position
+	*b = e.since(b, batchEnds{})
+	b.Position = position
+}
+
+// since returns what lies between two ends.
+func (e batchEnds) since(b *store.Batch, before batchEnds) store.Batch {
+	return store.Batch{
+		Requests:    b.Requests[before.requests:e.requests],
+		Navigations: b.Navigations[before.navigations:e.navigations],
+		WebVitals:   b.WebVitals[before.webVitals:e.webVitals],
+		Errors:      b.Errors[before.errors:e.errors],
+		Actions:     b.Actions[before.actions:e.actions],
+		Spans:       b.Spans[before.spans:e.spans],
+	}
+}
+
+// emptied returns a batch that uses a batch's memory again, as far as it is not large.
+func emptied(b *store.Batch) store.Batch {
+	return store.Batch{
+		Requests: reused(b.Requests), Navigations: reused(b.Navigations), WebVitals: reused(b.WebVitals),
+		Errors: reused(b.Errors), Actions: reused(b.Actions), Spans: reused(b.Spans),
+	}
+}
+
+func reused[T any](list []T) []T {
+	if cap(list) > 2*maxBatchRows {
+		return nil
+	}
+	clear(list) // lets go of the texts
+	return list[:0]
+}
