@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"runtime"
 )
 
@@ -87,7 +86,7 @@ func (j *Journal) refusal(framed int64) error {
 		return ErrClosed
 	case j.err != nil:
 		return j.err
-	case j.used+framed > j.o.Budget:
+	case j.used+framed > j.o.Budget-2*segmentHeader: // each of two groups may begin a segment
 		return ErrFull
 	}
 	return nil
@@ -165,6 +164,9 @@ func (j *Journal) put(g *group) (records uint64, err error) {
 			return 0, err
 		}
 	}
+	if err := j.reserveOnce(s.size); err != nil {
+		return 0, j.fail(err)
+	}
 	records = j.seal.finish(g.buf, s.salt, base)
 	if _, err := j.w.WriteAt(g.buf, s.size); err != nil {
 		if cut := j.w.Truncate(s.size); cut != nil {
@@ -182,6 +184,19 @@ func (j *Journal) put(g *group) (records uint64, err error) {
 	return records, nil
 }
 
+// reserveOnce reserves the newest segment's space, where the system can. It must
+// not matter when it cannot.
+func (j *Journal) reserveOnce(size int64) error {
+	if j.reserved || j.o.reserve == nil {
+		return nil
+	}
+	j.reserved = true
+	if size >= j.o.SegmentBytes || j.o.reserve(j.active, j.o.SegmentBytes) == nil {
+		return nil
+	}
+	return j.w.Truncate(size) // what was reserved in part
+}
+
 // refuse turns a full disk into ErrFull, and any other error into the end.
 func (j *Journal) refuse(err error) error {
 	if isFull(err) {
@@ -197,4 +212,4 @@ func (j *Journal) newest() (segment, Position, error) {
 	return j.segments[len(j.segments)-1], j.durable, j.err
 }
 
-var _ file = (*os.File)(nil)
+var _ file = osFile{}

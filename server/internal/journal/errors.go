@@ -53,7 +53,7 @@ func (e *DamageError) Unwrap() error { return e.Err }
 
 // isFull tells the errors after which space can come back.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return !errors.Is(err, ErrFailed) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
 func failed(err error) error { return fmt.Errorf("%w: %w", ErrFailed, err) }

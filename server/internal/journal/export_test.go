@@ -11,6 +11,12 @@ func (o Options) Faulty(wrap func(*os.File) File, groupBytes int) Options {
 	return o
 }
 
+// Reserving has a test reserve a segment's space.
+func (o Options) Reserving(reserve func(f *os.File, n int64) error) Options {
+	o.reserve = reserve
+	return o
+}
+
 const (
 	SegmentHeader = segmentHeader
 	RecordHeader  = recordHeader

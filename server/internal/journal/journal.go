@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,16 +20,18 @@ type Position uint64
 type Options struct {
 	// SegmentBytes: a file that has grown to this is followed by another. Default 64 MiB.
 	SegmentBytes int64
-	// Budget is the most that all files may take, in bytes; beyond it Append
-	// answers ErrFull. Default 2 GiB, at least two segments.
+	// Budget is the most that the records of all files may take, in bytes; beyond
+	// it Append answers ErrFull. The newest file takes its full SegmentBytes ahead.
+	// Default 2 GiB, at least two segments.
 	Budget int64
 	// Start is where the first record goes when the folder is empty: the position
 	// that the store has committed, so that a journal that was lost does not
 	// give out positions again.
 	Start Position
 
-	wrap       func(*os.File) file // faults of the disk, for tests
-	groupBytes int                 // default groupBytes
+	wrap       func(*os.File) file             // faults of the disk, for tests
+	reserve    func(f *os.File, n int64) error // may be nil
+	groupBytes int                             // default groupBytes
 }
 
 const (
@@ -58,12 +61,13 @@ type Journal struct {
 	err      error         // ErrFailed and why
 	closing  bool
 
-	io     sync.Mutex // the newest file: the writer, and Trim when it begins another; taken before mu
-	active *os.File
-	w      file
-	seal   sealer
+	io       sync.Mutex // the newest file: the writer, and Trim when it begins another; taken before mu
+	active   *os.File
+	w        file
+	reserved bool // or tried
+	seal     sealer
 
-	trimming sync.Mutex
+	trimming sync.Mutex    // taken before io
 	stopped  chan struct{} // closed when the writer is done
 	closed   func() error  // once
 }
@@ -72,7 +76,7 @@ type Journal struct {
 type Stats struct {
 	First    Position // what was trimmed ends here
 	Last     Position // of the last record on disk
-	Bytes    int64    // of all files, and of what is about to be written
+	Bytes    int64    // of all files, without what is reserved, and of what is about to be written
 	Budget   int64
 	Segments int
 	Records  uint64 // on disk since Open
@@ -101,12 +105,12 @@ func Open(dir string, o Options) (*Journal, error) {
 		o.groupBytes = groupBytes
 	}
 	if o.wrap == nil {
-		o.wrap = func(f *os.File) file { return f }
+		o.wrap, o.reserve = func(f *os.File) file { return osFile{f} }, reserve
 	}
 	if o.SegmentBytes < 0 || o.Budget < 2*o.SegmentBytes {
 		return nil, fmt.Errorf("journal: a budget of %d bytes for segments of %d bytes is too small; give it room for two", o.Budget, o.SegmentBytes)
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	l, err := lock(filepath.Join(dir, lockName))
@@ -171,10 +175,14 @@ func (j *Journal) openNewest(s *segment) error {
 		return err
 	}
 	if end < s.size {
+		written, err := writtenEnd(f, end, s.size)
+		if err != nil {
+			return &DamageError{File: path, Offset: end, Reason: "it cannot be read", Err: err}
+		}
+		j.stats.Torn = written - end // the rest was reserved
 		if err := j.w.Truncate(end); err != nil {
 			return err
 		}
-		j.stats.Torn = s.size - end
 		s.size = end
 	}
 	j.durable = s.end()
@@ -211,17 +219,42 @@ func wholeEnd(src io.ReaderAt, s segment, path string) (int64, error) {
 	return s.size, nil
 }
 
+// writtenEnd finds the end of what is not zero.
+func writtenEnd(src io.ReaderAt, from, limit int64) (int64, error) {
+	end := from
+	buf := make([]byte, chunk)
+	for off := from; off < limit; off += int64(len(buf)) {
+		b := buf[:min(int64(len(buf)), limit-off)]
+		if _, err := src.ReadAt(b, off); err != nil {
+			return 0, err
+		}
+		if n := len(bytes.TrimRight(b, "\x00")); n > 0 {
+			end = off + int64(n)
+		}
+	}
+	return end, nil
+}
+
 // begin starts another segment. The caller holds io; all before is synced.
 func (j *Journal) begin() error {
 	j.mu.Lock()
-	first := j.durable
+	first, size := j.durable, int64(0)
+	if n := len(j.segments); n > 0 {
+		size = j.segments[n-1].size
+	}
 	j.mu.Unlock()
+	if j.active != nil {
+		// From its successor on, a file's length says where it ends.
+		if err := errors.Join(j.w.Truncate(size), j.w.Sync()); err != nil {
+			return err
+		}
+	}
 	s, f, err := create(j.dir, first, j.o.wrap)
 	if err != nil {
 		return err
 	}
 	old := j.active
-	j.active, j.w = f, j.o.wrap(f)
+	j.active, j.w, j.reserved = f, j.o.wrap(f), false
 	j.mu.Lock()
 	j.segments = append(j.segments, s)
 	j.used += s.size
@@ -322,6 +355,8 @@ func (j *Journal) Close() error {
 }
 
 func (j *Journal) finish() error {
+	j.trimming.Lock() // no file may go once another process can have the lock
+	defer j.trimming.Unlock()
 	j.io.Lock()
 	defer j.io.Unlock()
 	j.mu.Lock()

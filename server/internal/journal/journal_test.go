@@ -148,7 +148,7 @@ func TestRoundTrip(t *testing.T) {
 		{3, [][]byte{make([]byte, journal.MaxRecord)}},
 		{4, [][]byte{[]byte("TLR"), []byte("TLRTLRTLR")}},
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "made", "by the journal")
 	j := open(t, dir, journal.Options{})
 	positions := []journal.Position{0}
 	for _, r := range records {

@@ -177,6 +177,11 @@ type file interface {
 	Truncate(size int64) error
 }
 
+// osFile is a file of the system.
+type osFile struct{ *os.File }
+
+func (f osFile) Sync() error { return syncData(f.File) }
+
 // create makes a segment. Under its name there is never a file without a whole
 // header: name and header are synced before the first record.
 func create(dir string, first Position, wrap func(*os.File) file) (segment, *os.File, error) {
@@ -197,7 +202,11 @@ func create(dir string, first Position, wrap func(*os.File) file) (segment, *os.
 		err = os.Rename(path+newSuffix, path)
 	}
 	if err == nil {
-		err = syncDir(dir)
+		// The name is there, so that no record may go behind its position into the
+		// segment before: there is no way back.
+		if err = syncDir(dir); err != nil {
+			err = failed(err)
+		}
 	}
 	if err != nil {
 		return s, nil, errors.Join(err, f.Close(), remove(path+newSuffix))
@@ -220,4 +229,19 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// makeDir makes a folder and those above it, durably.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
 }
