@@ -86,7 +86,6 @@ var allowed = []struct {
 	{server + "/internal/urlpattern", nil},
 	{server + "/internal/ingest", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$", server + "/internal/urlpattern"}},
 	{server + "/internal/journal", nil},
-	{server + "/internal/ingest", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
 	{server + "/internal/store", []string{module + "/wire/", server + "/internal/model", server + "/internal/store"}},
 	{server + "/internal/link", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
 	{server + "/internal/query", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
