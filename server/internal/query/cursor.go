@@ -66,7 +66,7 @@ func (c cursor) start() time.Time {
 }
 
 func cursorAt(start time.Time, id []byte) cursor {
-	c := cursor{number: uint64(start.UnixNano())} //nolint:gosec // read back as an int64
+	c := cursor{number: uint64(start.UnixNano())}
 	copy(c.id[:], id)
 	return c
 }

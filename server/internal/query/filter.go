@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
@@ -398,9 +397,4 @@ func digits(s string) bool {
 // equal makes the term that a field has a value.
 func equal(f store.Field, v string) store.Term {
 	return store.Term{Field: f, Values: []string{v}}
-}
-
-// oneOfStatus makes the term that a link has one of the statuses.
-func oneOfStatus(statuses ...model.LinkStatus) store.Term {
-	return store.Term{Field: store.FieldStatus, Values: texts(statuses)}
 }

@@ -3,7 +3,6 @@ package query
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -100,16 +99,14 @@ func parseTime(name, text string, now time.Time) (time.Time, error) {
 
 // parseDuration reads a whole number with a unit: s, m, h, d or w.
 func parseDuration(text string) (time.Duration, bool) {
-	for unit, d := range map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": day, "w": 7 * day} {
-		n, ok := strings.CutSuffix(text, unit)
-		if !ok {
-			continue
-		}
-		count, err := strconv.ParseUint(n, 10, 31)
-		if err != nil || !digits(n) || count > uint64(maxRange/d) {
-			return 0, false
-		}
-		return time.Duration(count) * d, true //nolint:gosec // bounded above
+	n := len(text) - 1
+	if n < 1 || !digits(text[:n]) {
+		return 0, false
 	}
-	return 0, false
+	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': day, 'w': 7 * day}[text[n]]
+	count, err := strconv.ParseInt(text[:n], 10, 32)
+	if err != nil || unit == 0 || count > int64(maxRange/unit) {
+		return 0, false
+	}
+	return time.Duration(count) * unit, true
 }
