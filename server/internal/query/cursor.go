@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
@@ -53,7 +54,8 @@ func (l listing) format(c cursor) string {
 func (l listing) parse(s string) (cursor, error) {
 	const head = 2 + 8
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != head+l.idBytes() || b[0] != cursorVersion || b[1] != byte(l) {
+	breaks := strings.ContainsAny(s, "\r\n") // which the decoder would pass over
+	if err != nil || breaks || len(b) != head+l.idBytes() || b[0] != cursorVersion || b[1] != byte(l) {
 		return cursor{}, &Error{Invalid, "cursor is not one of this listing", "pass next_cursor of the page before as it was, or leave cursor out"}
 	}
 	c := cursor{number: binary.BigEndian.Uint64(b[2:])}
