@@ -115,7 +115,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 		return nil, err
 	}
 	handler, err := api.New(api.Config{
-		Query:   query.New(s.store, explain),
+		Query:   query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain}),
 		Beacon:  receiver.Beacon(),
 		Metrics: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Ready: func(ctx context.Context) error {

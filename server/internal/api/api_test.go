@@ -68,9 +68,9 @@ func shop(t *testing.T) store.Reader {
 func serve(t *testing.T, st store.Reader, onError func(error)) *httptest.Server {
 	t.Helper()
 	h, err := api.New(api.Config{
-		Query: query.New(st, func(v model.Verdict) query.Explanation {
+		Query: query.New(query.Config{Reader: st, Explain: func(v model.Verdict) query.Explanation {
 			return query.Explanation{Title: string(v.Status), Text: string(v.Reason)}
-		}),
+		}}),
 		Beacon:  http.NotFoundHandler(),
 		Metrics: http.NotFoundHandler(),
 		Ready:   func(context.Context) error { return nil },
@@ -230,19 +230,19 @@ func TestWayBackFromAnInnerSpan(t *testing.T) {
 func TestRefusalsSayWhatIsWrongAndWhatToDo(t *testing.T) {
 	s := serve(t, shop(t), failOn(t))
 	for path, want := range map[string]int{
-		"/api/v1/requests?limit=0":                                     http.StatusUnprocessableEntity,
-		"/api/v1/requests?limit=1000":                                  http.StatusUnprocessableEntity,
-		"/api/v1/requests?limit=many":                                  http.StatusUnprocessableEntity,
-		"/api/v1/requests?status=lost":                                 http.StatusUnprocessableEntity,
-		"/api/v1/requests?from=yesterday":                              http.StatusUnprocessableEntity,
-		"/api/v1/requests?nonsense=1":                                  http.StatusUnprocessableEntity,
+		"/api/v1/requests?limit=0":                                     http.StatusBadRequest,
+		"/api/v1/requests?limit=1000":                                  http.StatusBadRequest,
+		"/api/v1/requests?limit=many":                                  http.StatusBadRequest,
+		"/api/v1/requests?status=lost":                                 http.StatusBadRequest,
+		"/api/v1/requests?from=yesterday":                              http.StatusBadRequest,
+		"/api/v1/requests?nonsense=1":                                  http.StatusBadRequest,
 		"/api/v1/requests?cursor=AAAA":                                 http.StatusBadRequest,
 		"/api/v1/requests?trace=" + zeros(32):                          http.StatusBadRequest,
 		"/api/v1/requests/" + zeros(16):                                http.StatusBadRequest,
-		"/api/v1/requests/xyz":                                         http.StatusUnprocessableEntity,
+		"/api/v1/requests/xyz":                                         http.StatusBadRequest,
 		"/api/v1/requests/00000000000000ff":                            http.StatusNotFound,
 		"/api/v1/traces/" + "a" + zeros(31):                            http.StatusNotFound,
-		"/api/v1/spans/a" + zeros(31) + "/ab/frontend":                 http.StatusUnprocessableEntity,
+		"/api/v1/spans/a" + zeros(31) + "/ab/frontend":                 http.StatusBadRequest,
 		"/api/v1/nothing":                                              http.StatusNotFound,
 		"/throughline.0123456789ab.js":                                 http.StatusNotFound, // an earlier release's
 		"/api/v1/spans/a" + zeros(31) + "/b" + zeros(15) + "/frontend": http.StatusNotFound,
@@ -269,7 +269,7 @@ type brokenStore struct{ store.Reader }
 
 var errDisk = errors.New("/var/lib/secret.duckdb: input/output error")
 
-func (brokenStore) Requests(context.Context, store.RequestFilter) ([]model.LinkedRequest, error) {
+func (brokenStore) Requests(context.Context, store.Filter, store.Page) ([]model.LinkedRequest, error) {
 	return nil, errDisk
 }
 

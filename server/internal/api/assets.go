@@ -22,7 +22,7 @@ const immutable = "public, max-age=31536000, immutable"
 
 // routeAgent serves the browser agent under its plain name, which is checked
 // again each time, and under a name made from its content, which never changes.
-func routeAgent(mux *http.ServeMux) error {
+func routeAgent(mux *routes) error {
 	script, err := browser.Script()
 	if err != nil {
 		return fmt.Errorf("the browser agent's script: %w", err)
@@ -49,7 +49,7 @@ func routeAgent(mux *http.ServeMux) error {
 
 // routeUI serves the web UI: files by name, and the page itself for every other
 // path, which the UI resolves.
-func routeUI(mux *http.ServeMux) {
+func routeUI(mux *routes) {
 	files := ui.Files()
 	server := http.FileServerFS(files)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

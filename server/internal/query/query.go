@@ -2,23 +2,26 @@ package query
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
-	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
-// MaxTraceSpans bounds the spans of a trace that are read and shown; the rest is
-// told by Trace.Truncated.
-const MaxTraceSpans = 5000
-
-// maxTraceRequests bounds the frontend requests that are shown on one trace.
-const maxTraceRequests = 100
+// The limits of answers.
+const (
+	// MaxLimit bounds the entries of one page; the store is asked for one more.
+	MaxLimit = store.MaxLimit - 1
+	// MaxTraceSpans bounds the spans of a trace that are read and shown; the rest is
+	// told by Trace.Truncated.
+	MaxTraceSpans = 5000
+	// maxTraceRequests bounds the frontend requests that are shown on one trace.
+	maxTraceRequests = 100
+)
 
 // Kind says what sort of error an Error is.
 type Kind int
@@ -27,6 +30,7 @@ type Kind int
 const (
 	Invalid  Kind = iota + 1 // the question is malformed
 	NotFound                 // nothing is stored under the id
+	Busy                     // too many ask for it at once
 )
 
 // Error is a question that has no answer, and why.
@@ -44,54 +48,126 @@ func AsError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
 // Explain puts a verdict into plain words.
 type Explain func(v model.Verdict) Explanation
 
+// Config is what an Engine works with.
+type Config struct {
+	Reader    store.Reader
+	Annotator store.Annotator
+	Explain   Explain
+	Now       func() time.Time     // nil: time.Now
+	NewID     func() model.EventID // of an annotation; nil: random
+}
+
 // Engine answers questions from a store. Its methods may be called from many
 // goroutines.
 type Engine struct {
-	reader  store.Reader
-	explain Explain
+	reader    store.Reader
+	annotator store.Annotator
+	explain   Explain
+	clock     func() time.Time
+	newID     func() model.EventID
+	tail      *tail
 }
 
-// New returns an Engine that reads from r and words verdicts by explain.
-func New(r store.Reader, explain Explain) *Engine {
-	return &Engine{reader: r, explain: explain}
+// New returns an Engine.
+func New(c Config) *Engine {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.NewID == nil {
+		c.NewID = randomID
+	}
+	return &Engine{c.Reader, c.Annotator, c.Explain, c.Now, c.NewID, newTail(c.Reader)}
 }
 
-// Filter selects requests for a listing; zero fields select everything.
-type Filter struct {
-	store.RequestFilter
+func randomID() model.EventID {
+	var id model.EventID
+	for id.IsZero() {
+		_, _ = rand.Read(id[:]) // never fails
+	}
+	return id
+}
+
+// Selection says which events a question is about.
+type Selection struct {
+	Range
+	Filter string       // as docs/filters.md describes it
+	Terms  []store.Term // which must hold as well
+}
+
+// filter reads a selection.
+func (s *Selection) filter(of subject, within stretch) (store.Filter, error) {
+	terms, err := parseFilter(s.Filter, of)
+	if err != nil {
+		return store.Filter{}, err
+	}
+	f := store.Filter{From: within.from, To: within.to, Terms: append(terms, s.Terms...)}
+	if err := f.Check(of.has); err != nil {
+		return store.Filter{}, &Error{Invalid, "a parameter or the filter is not usable: " + err.Error(), "docs/filters.md describes fields, values and limits"}
+	}
+	return f, nil
+}
+
+// listed reads the selection of a listing, whose range may be open.
+func (q *Engine) listed(s Selection, of subject) (store.Filter, error) {
+	within, err := q.open(s.Range)
+	if err != nil {
+		return store.Filter{}, err
+	}
+	return s.filter(of, within)
+}
+
+// summed reads the selection of a sum, whose range is the last day where it is left out.
+func (q *Engine) summed(s Selection, of subject) (store.Filter, stretch, error) {
+	within, err := q.closed(s.Range)
+	if err != nil {
+		return store.Filter{}, stretch{}, err
+	}
+	f, err := s.filter(of, within)
+	return f, within, err
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > MaxLimit {
+		return &Error{Invalid, "limit is out of range", fmt.Sprintf("limit must be 1 to %d", MaxLimit)}
+	}
+	return nil
+}
+
+// RequestQuery asks for a page of requests.
+type RequestQuery struct {
+	Selection
 	Cursor string // RequestPage.NextCursor of the page before
+	Limit  int
 }
 
 // Requests lists requests, newest first.
-func (q *Engine) Requests(ctx context.Context, f Filter) (RequestPage, error) {
-	if f.Cursor != "" {
-		pos, ok := parseCursor(f.Cursor)
-		if !ok {
-			return RequestPage{}, &Error{Invalid, "cursor is not one of ours", "pass next_cursor of the page before as it was, or leave cursor out"}
-		}
-		f.Before = &pos
+func (q *Engine) Requests(ctx context.Context, in RequestQuery) (RequestPage, error) {
+	f, err := q.listed(in.Selection, ofRequests())
+	if err != nil {
+		return RequestPage{}, err
 	}
-	limit := f.Limit
-	if limit < 1 || limit >= store.MaxLimit {
-		return RequestPage{}, &Error{Invalid, "limit is out of range", fmt.Sprintf("limit must be 1 to %d", store.MaxLimit-1)}
+	p, err := requestListing.page(in.Limit, in.Cursor)
+	if err != nil {
+		return RequestPage{}, err
 	}
-	f.Limit = limit + 1 // one more tells whether there is a next page
-	found, err := q.reader.Requests(ctx, f.RequestFilter)
+	found, err := q.reader.Requests(ctx, f, p)
 	if err != nil {
 		return RequestPage{}, fmt.Errorf("listing requests: %w", err)
 	}
-	page := RequestPage{Requests: make([]Request, 0, min(limit, len(found)))}
-	for i := range found[:min(limit, len(found))] {
-		page.Requests = append(page.Requests, newRequest(&found[i]))
-	}
-	if len(found) > limit {
-		last := found[limit-1]
-		page.NextCursor = formatCursor(store.Position{Start: last.Start, ID: last.ID})
-	}
-	return page, nil
+	found, next := cut(requestListing, found, in.Limit, func(r *model.LinkedRequest) cursor { return cursorAt(r.Start, r.ID[:]) })
+	return RequestPage{Requests: shown(found, newRequest), NextCursor: next}, nil
 }
 
-// Request returns one request with its verdict, the words for it, and its waterfall.
+// shown turns stored values into those of the API; the list is never nil.
+func shown[From, To any](from []From, turn func(*From) To) []To {
+	to := make([]To, len(from))
+	for i := range from {
+		to[i] = turn(&from[i])
+	}
+	return to
+}
+
+// Request returns one request with its verdict, the words for it, its evidence and its waterfall.
 func (q *Engine) Request(ctx context.Context, id model.EventID) (RequestDetail, error) {
 	r, err := q.reader.Request(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -100,47 +176,27 @@ func (q *Engine) Request(ctx context.Context, id model.EventID) (RequestDetail, 
 	if err != nil {
 		return RequestDetail{}, fmt.Errorf("reading request %s: %w", id, err)
 	}
+	evidence, err := q.evidence(ctx, &r)
+	if err != nil {
+		return RequestDetail{}, err
+	}
 	traceID := r.Link.Joined.TraceID
 	if traceID.IsZero() {
 		traceID = r.TraceContext().TraceID
 	}
 	var spans []model.Span
 	if !traceID.IsZero() {
-		if spans, err = q.reader.Trace(ctx, traceID, MaxTraceSpans+1); err != nil {
-			return RequestDetail{}, fmt.Errorf("reading the trace of request %s: %w", id, err)
+		if spans, err = q.spans(ctx, traceID); err != nil {
+			return RequestDetail{}, err
 		}
 	}
 	return RequestDetail{
 		Request:     newRequest(&r),
 		Explanation: q.explain(r.Link.Verdict),
-		Attributes:  r.Attributes,
+		Evidence:    evidence,
+		Attributes:  Attributes(r.Attributes),
 		Trace:       waterfall(traceID, []model.LinkedRequest{r}, spans),
 	}, nil
-}
-
-// Trace returns the waterfall of a trace: the frontend requests that led to it
-// as roots, its spans below.
-func (q *Engine) Trace(ctx context.Context, id tracecontext.TraceID) (Trace, error) {
-	spans, requests, err := q.trace(ctx, id)
-	if err != nil {
-		return Trace{}, err
-	}
-	if len(spans) == 0 && len(requests) == 0 {
-		return Trace{}, &Error{NotFound, "no span and no request event has this trace id", "its spans may not have arrived yet, may have been sampled out, or are past their retention"}
-	}
-	return waterfall(id, requests, spans), nil
-}
-
-func (q *Engine) trace(ctx context.Context, id tracecontext.TraceID) ([]model.Span, []model.LinkedRequest, error) {
-	spans, err := q.reader.Trace(ctx, id, MaxTraceSpans+1)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading trace %s: %w", id, err)
-	}
-	requests, err := q.reader.Requests(ctx, store.RequestFilter{TraceID: id, Limit: maxTraceRequests})
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the requests of trace %s: %w", id, err)
-	}
-	return spans, requests, nil
 }
 
 // newRequest shows a request event by the names of the linking contract.
@@ -160,6 +216,8 @@ func newRequest(r *model.LinkedRequest) Request {
 		Method:           r.Method,
 		StatusCode:       r.StatusCode,
 		ErrorReason:      string(r.Error),
+		Host:             r.Host,
+		Endpoint:         endpointOf(r),
 		TraceID:          traceIDText(ids.TraceID),
 		SpanID:           spanIDText(ids.SpanID),
 		Sampled:          r.Answer.Sampled,
@@ -170,6 +228,8 @@ func newRequest(r *model.LinkedRequest) Request {
 		SessionID:        r.SessionID,
 		PageID:           r.PageID,
 		ViewID:           r.ViewID,
+		ActionID:         r.ActionID,
+		Client:           newClient(&r.Client),
 		Protocol:         r.Protocol,
 		Delivery:         string(r.Delivery),
 		TransferSize:     r.TransferSize,
@@ -180,21 +240,16 @@ func newRequest(r *model.LinkedRequest) Request {
 		LinkDetail:       r.Link.Detail,
 		LinkTraceID:      traceIDText(r.Link.Joined.TraceID),
 		LinkSpanID:       spanIDText(r.Link.Joined.SpanID),
+		Service:          r.Link.Entry.Service,
 	}
 }
 
-func traceIDText(id tracecontext.TraceID) string {
-	if id.IsZero() {
-		return ""
+// endpointOf names what a request asked for: the entry span's route, else the URL's pattern.
+func endpointOf(r *model.LinkedRequest) string {
+	if r.Link.Entry.Route != "" {
+		return r.Link.Entry.Route
 	}
-	return id.String()
-}
-
-func spanIDText(id tracecontext.SpanID) string {
-	if id.IsZero() {
-		return ""
-	}
-	return id.String()
+	return r.URLPattern
 }
 
 // milliseconds returns d in ms, to the microsecond.
@@ -202,26 +257,19 @@ func milliseconds(d time.Duration) float64 {
 	return float64(d.Microseconds()) / 1000
 }
 
-// cursorVersion is the first byte of a cursor; another form gets another number.
-const cursorVersion = 1
-
-// cursorSize is a version byte, the start in ns since the epoch, and the event id.
-const cursorSize = 1 + 8 + 8
-
-func formatCursor(p store.Position) string {
-	b := make([]byte, 0, cursorSize)
-	b = append(b, cursorVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(p.Start.UnixNano()))
-	b = append(b, p.ID[:]...)
-	return base64.RawURLEncoding.EncodeToString(b)
+// hundredths rounds to two decimals, what is less to six.
+func hundredths(f float64) float64 {
+	if f < 1 {
+		return math.Round(f*1e6) / 1e6
+	}
+	return math.Round(f*100) / 100
 }
 
-func parseCursor(s string) (store.Position, bool) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != cursorSize || b[0] != cursorVersion {
-		return store.Position{}, false
+// share returns part of whole; nil where there is no whole.
+func share(part, whole int64) *float64 {
+	if whole == 0 {
+		return nil
 	}
-	p := store.Position{Start: time.Unix(0, int64(binary.BigEndian.Uint64(b[1:9]))).UTC()} //nolint:gosec // written from an int64
-	copy(p.ID[:], b[9:])
-	return p, true
+	s := float64((part*10_000+whole/2)/whole) / 10_000
+	return &s
 }

@@ -2,7 +2,74 @@ package query
 
 import (
 	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
+
+// Attributes are further fields of an event or a span: a JSON object, handed on as it is
+// stored. Empty: none.
+type Attributes model.Attributes
+
+// MarshalJSON returns the object.
+func (a Attributes) MarshalJSON() ([]byte, error) {
+	if a == "" {
+		return []byte("{}"), nil
+	}
+	return []byte(a), nil
+}
+
+// Client is what is known of the user's device; each is left out where it is not known.
+type Client struct {
+	Browser        string `json:"user_agent.name,omitempty"`
+	BrowserVersion string `json:"user_agent.version,omitempty" doc:"The major version"`
+	OS             string `json:"os.name,omitempty"`
+	Device         string `json:"device.type,omitempty" doc:"desktop, mobile, tablet or bot"`
+	Country        string `json:"geo.country.iso_code,omitempty"`
+	Address        string `json:"client.address,omitempty" doc:"Masked to its network"`
+}
+
+func newClient(c *model.Client) Client {
+	return Client{c.Browser, c.BrowserVersion, c.OS, c.Device, c.Country, c.Address}
+}
+
+// Source says which application, profile, session and page an event is of.
+type Source struct {
+	ApplicationID string `json:"rum.application.id,omitempty"`
+	InstanceID    string `json:"rum.instance.id,omitempty"`
+	SessionID     string `json:"session.id,omitempty"`
+	PageID        string `json:"page.instance_id,omitempty"`
+	ViewID        string `json:"view.instance_id,omitempty"`
+	ActionID      string `json:"action.id,omitempty"`
+	Client
+}
+
+func newSource(f *model.Frontend) Source {
+	return Source{f.ApplicationID, f.InstanceID, f.SessionID, f.PageID, f.ViewID, f.ActionID, newClient(&f.Client)}
+}
+
+func traceIDText(id tracecontext.TraceID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}
+
+func spanIDText(id tracecontext.SpanID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.String()
+}
+
+// timeOrNil leaves a time out that is not known.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
 
 // Request is a request event with its verdict, as the API shows it. The names
 // are those of the linking contract, section 5.
@@ -16,6 +83,8 @@ type Request struct {
 	Method        string    `json:"http.request.method"`
 	StatusCode    int       `json:"http.response.status_code,omitempty" doc:"Left out: no answer, or not readable"`
 	ErrorReason   string    `json:"error.reason,omitempty"`
+	Host          string    `json:"server.address,omitempty" doc:"With the port where it is not the scheme's default"`
+	Endpoint      string    `json:"endpoint,omitempty" doc:"The entry span's route, else the URL's pattern"`
 
 	TraceID          string `json:"trace.id,omitempty"`
 	SpanID           string `json:"span.id,omitempty"`
@@ -28,6 +97,8 @@ type Request struct {
 	SessionID     string `json:"session.id,omitempty"`
 	PageID        string `json:"page.instance_id,omitempty"`
 	ViewID        string `json:"view.instance_id,omitempty"`
+	ActionID      string `json:"action.id,omitempty"`
+	Client
 
 	Protocol        string `json:"performance.next_hop_protocol,omitempty"`
 	Delivery        string `json:"performance.delivery,omitempty" doc:"network, cache or service_worker, where the browser tells"`
@@ -40,6 +111,7 @@ type Request struct {
 	LinkDetail  string `json:"link.detail,omitempty"`
 	LinkTraceID string `json:"link.trace_id,omitempty" doc:"The backend trace that the request is joined to"`
 	LinkSpanID  string `json:"link.span_id,omitempty" doc:"Its entry span, where it is known"`
+	Service     string `json:"service.name,omitempty" doc:"Of the entry span"`
 }
 
 // RequestPage is one page of a listing of requests.
@@ -50,10 +122,11 @@ type RequestPage struct {
 
 // RequestDetail is everything about one request.
 type RequestDetail struct {
-	Request     Request        `json:"request"`
-	Explanation Explanation    `json:"explanation"`
-	Attributes  map[string]any `json:"attributes,omitempty" doc:"Fields of the event that have no place of their own"`
-	Trace       Trace          `json:"trace" doc:"The request as root, the spans that answered it below"`
+	Request     Request     `json:"request"`
+	Explanation Explanation `json:"explanation"`
+	Evidence    Evidence    `json:"evidence"`
+	Attributes  Attributes  `json:"attributes,omitempty" doc:"Fields of the event that have no place of their own"`
+	Trace       Trace       `json:"trace" doc:"The request as root, the spans that answered it below"`
 }
 
 // Explanation says in plain words what a verdict means and what to do.
@@ -96,11 +169,11 @@ type Row struct {
 	Entry      bool    `json:"entry,omitempty" doc:"The span with which the backend answered the frontend's request"`
 	Error      string  `json:"error,omitempty" doc:"Why it failed; left out where it did not"`
 
-	Clock      *Clock         `json:"clock,omitempty" doc:"Of a request: the correction applied to its times"`
-	Phases     []Phase        `json:"phases,omitempty" doc:"Of a request: what the browser did, in order"`
-	Attributes map[string]any `json:"attributes,omitempty"`
-	Resource   map[string]any `json:"resource,omitempty"`
-	Events     []RowEvent     `json:"events,omitempty"`
+	Clock      *Clock     `json:"clock,omitempty" doc:"Of a request: the correction applied to its times"`
+	Phases     []Phase    `json:"phases,omitempty" doc:"Of a request: what the browser did, in order"`
+	Attributes Attributes `json:"attributes,omitempty"`
+	Resource   Attributes `json:"resource,omitempty"`
+	Events     []RowEvent `json:"events,omitempty"`
 }
 
 // Phase is a stretch of a request's time.
@@ -112,9 +185,9 @@ type Phase struct {
 
 // RowEvent is something that happened at one moment of a span.
 type RowEvent struct {
-	Name       string         `json:"name"`
-	StartMs    float64        `json:"start_ms" doc:"After the start of the trace"`
-	Attributes map[string]any `json:"attributes,omitempty"`
+	Name       string     `json:"name"`
+	StartMs    float64    `json:"start_ms" doc:"After the start of the trace"`
+	Attributes Attributes `json:"attributes,omitempty"`
 }
 
 // Frontend is the way back from a span to the user: the request event whose

@@ -197,13 +197,13 @@ func (n *node) row(origin time.Time, depth int, parent string) Row {
 	row.Service = s.Service
 	row.Kind = spanKindText(s.Kind)
 	row.Entry = n.answers
-	row.Attributes = s.Attributes
-	row.Resource = s.Resource
+	row.Attributes = Attributes(s.Attributes)
+	row.Resource = Attributes(s.Resource)
 	if s.StatusCode == statusError {
 		row.Error = cmp.Or(s.StatusMessage, "error")
 	}
 	for _, e := range s.Events {
-		row.Events = append(row.Events, RowEvent{Name: e.Name, StartMs: milliseconds(e.Time.Sub(origin)), Attributes: e.Attributes})
+		row.Events = append(row.Events, RowEvent{Name: e.Name, StartMs: milliseconds(e.Time.Sub(origin)), Attributes: Attributes(e.Attributes)})
 	}
 	return row
 }
