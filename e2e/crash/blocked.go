@@ -103,7 +103,7 @@ func (h *harness) pressBlocked(ctx context.Context, t *tally, s *site, gate stri
 	alone := !srv.kill()
 	w.halt()
 	if alone {
-		return fmt.Errorf("the server ended by itself: %w; its log %s ends:\n%s", errors.Join(srv.err), srv.log, srv.lastLines())
+		return srv.endedByItself()
 	}
 	return ctx.Err()
 }
@@ -127,12 +127,26 @@ func (h *harness) shut(ctx context.Context, srv *server, check *checker, w *load
 	if err != nil {
 		return 0, fmt.Errorf("a question while the store was blocked: %w", err)
 	}
+	holds := func() error {
+		now, err := check.list(ctx, time.Now())
+		if err != nil {
+			return fmt.Errorf("a question while the store was blocked: %w", err)
+		}
+		if n := len(now) - len(visible); n != 0 {
+			return fmt.Errorf("%d requests came into the store while it was blocked: the server does not heed %s, and nothing was proved", n, storeGate)
+		}
+		return nil
+	}
+	rest(ctx, gateTakes)
+	if err := holds(); err != nil {
+		return 0, err
+	}
 	for last, moved := before, start; time.Since(start) < during; {
 		if now := total(); now > last {
 			last, moved = now, time.Now()
 		}
 		if srv.ended() {
-			return 0, fmt.Errorf("the server ended by itself: %w; its log %s ends:\n%s", errors.Join(srv.err), srv.log, srv.lastLines())
+			return 0, srv.endedByItself()
 		}
 		if time.Since(moved) > stall {
 			return 0, fmt.Errorf("nothing was acknowledged for %v while the store was blocked: the journal does not absorb it", stall)
@@ -141,12 +155,5 @@ func (h *harness) shut(ctx context.Context, srv *server, check *checker, w *load
 			return 0, ctx.Err()
 		}
 	}
-	after, err := check.list(ctx, time.Now())
-	if err != nil {
-		return 0, fmt.Errorf("a question while the store was blocked: %w", err)
-	}
-	if len(after) > len(visible) {
-		return 0, fmt.Errorf("%d requests came into the store while it was blocked: the server does not heed %s, and nothing was proved", len(after)-len(visible), storeGate)
-	}
-	return total() - before, nil
+	return total() - before, holds()
 }

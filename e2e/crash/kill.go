@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -90,7 +89,7 @@ func (r *round) run(ctx context.Context) error {
 			r.violate("%v", err)
 		}
 	} else if !srv.kill() {
-		r.violate("the server ended by itself; its log %s ends:\n%s", srv.log, srv.lastLines())
+		r.violate("%v", srv.endedByItself())
 	}
 	r.count(func(t *tally) { t.rounds++ })
 	r.say("round %d/%d: %s; %d items there, lost %d, doubled %d; after sending again %d there, lost %d, doubled %d; %.1f s",
@@ -131,7 +130,7 @@ func (r *round) killEarly(ctx context.Context, after time.Duration) error {
 	defer srv.kill()
 	rest(ctx, after)
 	if !srv.kill() {
-		return fmt.Errorf("the server ended by itself: %w; its log %s ends:\n%s", srv.err, srv.log, srv.lastLines())
+		return srv.endedByItself()
 	}
 	r.did("killed %d ms after a start", after.Milliseconds())
 	return ctx.Err()
@@ -154,7 +153,7 @@ func (r *round) loadAndKill(ctx context.Context, after time.Duration) error {
 	alone := !srv.kill()
 	w.halt()
 	if alone {
-		return fmt.Errorf("the server ended by itself: %w; its log %s ends:\n%s", errors.Join(srv.err), srv.log, srv.lastLines())
+		return srv.endedByItself()
 	}
 	r.did("killed after %d ms of load", after.Milliseconds())
 	return ctx.Err()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -88,7 +89,8 @@ func (t *tally) violate(format string, args ...any) {
 }
 
 func (t *tally) tell(text string) {
-	if len(t.told) < maxTold {
+	text = strings.TrimSpace(text)
+	if len(t.told) < maxTold && !slices.Contains(t.told, text) {
 		t.told = append(t.told, text)
 	}
 }

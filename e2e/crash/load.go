@@ -24,7 +24,7 @@ type load struct {
 	tally  *tally
 
 	mu      sync.Mutex
-	acked   map[string]int // messages by family
+	acked   map[string]int // messages by family, repeats aside
 	refused map[string]int
 }
 
@@ -122,8 +122,8 @@ func (s *sender) note(p *payload, by way, o outcome, repeat bool) {
 	defer s.mu.Unlock()
 	switch o.result {
 	case acknowledged:
-		s.acked[by.family()]++
 		if !repeat {
+			s.acked[by.family()]++
 			if len(s.recent) == remembered {
 				s.recent = s.recent[1:]
 			}

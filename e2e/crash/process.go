@@ -147,7 +147,7 @@ func (l *launcher) start(ctx context.Context, data string, env ...string) (*serv
 	case s.addresses = <-s.ready:
 		return s, nil
 	case <-s.done:
-		return nil, fmt.Errorf("the server did not start on %s: %w; its log is %s and ends:\n%s", data, s.err, s.log, s.lastLines())
+		return nil, fmt.Errorf("no start on %s: %w", data, s.endedByItself())
 	case <-patience.C:
 		s.kill()
 		return nil, fmt.Errorf("the server was not ready on %s after %v; its log is %s and ends:\n%s", data, startTimeout, s.log, s.lastLines())
@@ -181,6 +181,15 @@ func (s *server) kill() bool {
 	_ = s.cmd.Process.Kill() // it may have ended just now
 	<-s.done
 	return true
+}
+
+// endedByItself is the error of a server that nobody ended; it is for after done.
+func (s *server) endedByItself() error {
+	how := "with status 0"
+	if s.err != nil {
+		how = s.err.Error()
+	}
+	return fmt.Errorf("the server ended by itself, %s; its log %s ends:\n%s", how, s.log, s.lastLines())
 }
 
 // stop asks the server to stop and waits until it has. It fails where the server
