@@ -81,6 +81,7 @@ type fakeServer struct {
 	file *os.File
 	has  map[string]bool // lines
 	n    int
+	view *fakeAPI // of what is on disk; nil: to be made
 }
 
 // fakeItem is a request or a span.
@@ -162,6 +163,7 @@ func (s *fakeServer) keep(items []fakeItem) error {
 		}
 		text.Write(append(line, '\n'))
 	}
+	s.view = nil
 	_, err := s.file.Write(text.Bytes())
 	return err
 }
@@ -196,7 +198,11 @@ func (s *fakeServer) main(w http.ResponseWriter, r *http.Request) {
 func (s *fakeServer) api() http.Handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.view != nil {
+		return s.view
+	}
 	f := &fakeAPI{spans: map[string][]string{}}
+	s.view = f
 	children := map[string]string{} // span ids by parent
 	items := s.lines()
 	for _, i := range items {
