@@ -15,7 +15,7 @@ import (
 const (
 	ballastShare = 8                // each of the two ballasts takes an eighth of the file system
 	bulk         = 1500             // bytes added to each event and span
-	fillTimeout  = 5 * time.Minute  // until every way in refuses
+	fillTimeout  = 2 * time.Minute  // until every way in refuses
 	fullFor      = 2 * time.Second  // refusals alone for so long: the disk is full
 	holdFull     = 5 * time.Second  // with the disk full
 	recovery     = 60 * time.Second // until every way in takes data again

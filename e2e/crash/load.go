@@ -11,6 +11,7 @@ import (
 const (
 	repeatPercent = 10                     // of the sendings repeat what was acknowledged
 	remembered    = 64                     // payloads that a sender may repeat
+	mostAgain     = 16                     // payloads that wait to be sent again before new ones are made
 	refusalPause  = 100 * time.Millisecond // Retry-After is checked, not obeyed: the harness presses
 )
 
@@ -99,7 +100,7 @@ func (s *sender) choose() (p *payload, repeat bool) {
 	if len(s.recent) > 0 && s.rng.IntN(100) < repeatPercent {
 		return s.recent[s.rng.IntN(len(s.recent))], true
 	}
-	if len(s.again) > 0 {
+	if n := len(s.again); n == mostAgain || n > 0 && s.rng.IntN(2) == 0 {
 		p, s.again = s.again[0], s.again[1:]
 		return p, false
 	}

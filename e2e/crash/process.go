@@ -215,7 +215,7 @@ func (s *server) stop() error {
 
 // lastLines returns the end of the log.
 func (s *server) lastLines() string {
-	const most = 2000
+	const most = 1000
 	text, err := os.ReadFile(s.log)
 	if err != nil {
 		return err.Error()
