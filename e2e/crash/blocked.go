@@ -18,7 +18,6 @@ const (
 	blockedRest = 50 * time.Millisecond // of each sender between two messages, to bound what piles up
 	gateTakes   = time.Second           // until a shut gate holds
 	stillLoad   = 3 * time.Second       // under load with the gate shut, before the kill
-	stall       = 15 * time.Second      // without an acknowledgement is too long
 )
 
 // blocked shuts the store for a while and goes on sending: what is acknowledged
@@ -71,7 +70,7 @@ func (h *harness) pressBlocked(ctx context.Context, t *tally, s *site, gate stri
 	check := newChecker(srv.ui, newRand(h.seed, streams+4))
 	options := loadOptions{senders: h.senders, pause: blockedRest, seed: h.seed, stream: 3 * streams}
 	w := startLoad(ctx, c, s.ledger, t, options)
-	defer w.halt()
+	defer func() { srv.kill(); w.halt() }() // in this order, else what is not answered is waited for
 	rest(ctx, openLoad)
 
 	absorbed, err := h.shut(ctx, srv, check, w, gate, h.block)
@@ -96,13 +95,10 @@ func (h *harness) pressBlocked(ctx context.Context, t *tally, s *site, gate stri
 
 	options.stream += streams
 	w = startLoad(ctx, c, s.ledger, t, options)
-	defer w.halt()
 	if _, err := h.shut(ctx, srv, check, w, gate, stillLoad); err != nil {
 		return err
 	}
-	alone := !srv.kill()
-	w.halt()
-	if alone {
+	if !srv.kill() {
 		return srv.endedByItself()
 	}
 	return ctx.Err()
@@ -141,6 +137,7 @@ func (h *harness) shut(ctx context.Context, srv *server, check *checker, w *load
 	if err := holds(); err != nil {
 		return 0, err
 	}
+	stall := min(15*time.Second, h.block/2) // without an acknowledgement is too long
 	for last, moved := before, start; time.Since(start) < during; {
 		if now := total(); now > last {
 			last, moved = now, time.Now()

@@ -104,7 +104,7 @@ func (h *harness) pressFull(ctx context.Context, t *tally, s *site, turn int, ba
 	defer c.close()                    //nolint:errcheck // its server is gone
 	stream := streams * uint64(2+turn) //nolint:gosec // 0 or 1
 	w := startLoad(ctx, c, s.ledger, t, loadOptions{senders: h.senders, pad: bulk, seed: h.seed, stream: stream})
-	defer w.halt()
+	defer func() { srv.kill(); w.halt() }() // in this order, else what is not answered is waited for
 
 	if err := w.untilFull(ctx, srv); err != nil {
 		return fmt.Errorf("the disk of %d MiB should be full: %w", h.full, err)

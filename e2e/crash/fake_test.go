@@ -14,9 +14,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +39,8 @@ const (
 	forgetful = "forgetful" // acknowledges now and then what it does not keep
 	repeating = "repeating" // keeps what comes again once more
 	undecided = "undecided" // leaves requests without a verdict
+	heedless  = "heedless"  // goes on applying while the gate of its store is shut
+	stalling  = "stalling"  // acknowledges nothing meanwhile
 )
 
 func TestMain(m *testing.M) {
@@ -54,19 +58,27 @@ func TestHarnessTellsLiarsFromHonest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for character, told := range map[string]string{honest: "", forgetful: "lost: ", repeating: "doubled: ", undecided: "pending: "} {
-		t.Run(character, func(t *testing.T) {
-			t.Setenv(fakeSetting, character)
+	for _, test := range []struct{ mode, character, told string }{
+		{modeKill, honest, ""},
+		{modeKill, forgetful, "lost: "},
+		{modeKill, repeating, "doubled: "},
+		{modeKill, undecided, "pending: "},
+		{modeBlocked, honest, ""},
+		{modeBlocked, heedless, "does not heed"},
+		{modeBlocked, stalling, "nothing was acknowledged"},
+	} {
+		t.Run(test.mode+" "+test.character, func(t *testing.T) {
+			t.Setenv(fakeSetting, test.character)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			folder := t.TempDir()
 			var out bytes.Buffer
-			args := []string{"-mode", "kill", "-rounds", "4", "-seed", "7", "-load", "100ms", "-senders", "2", "-patience", "1s", "-dir", folder}
+			args := []string{"-mode", test.mode, "-rounds", "4", "-seed", "7", "-load", "100ms", "-block", "2s", "-senders", "2", "-patience", "1s", "-dir", folder}
 			err := run(ctx, args, &out, func(string) string { return self })
-			if (err == nil) != (told == "") || !strings.Contains(out.String(), told) {
-				t.Errorf("error %v, want one: %v; want %q told in\n%s", err, told != "", told, &out)
+			if (err == nil) != (test.told == "") || !strings.Contains(out.String(), test.told) {
+				t.Errorf("error %v, want one: %v; want %q told in\n%s", err, test.told != "", test.told, &out)
 			}
-			if left, err := filepath.Glob(folder + "/*/*"); err != nil || (len(left) > 0) != (told != "") {
+			if left, err := filepath.Glob(folder + "/*/*"); err != nil || (len(left) > 0) != (test.told != "") {
 				t.Errorf("left behind: %v, %v", left, err)
 			}
 		})
@@ -81,7 +93,9 @@ type fakeServer struct {
 	file *os.File
 	has  map[string]bool // lines
 	n    int
-	view *fakeAPI // of what is on disk; nil: to be made
+
+	view  *fakeAPI // of what is applied; nil: nothing yet
+	stale bool     // more is on disk
 }
 
 // fakeItem is a request or a span.
@@ -125,6 +139,12 @@ func serveFake(character string, args []string) error {
 	go func() { failed <- http.Serve(listeners[0], http.HandlerFunc(s.main)) }()
 	go func() { failed <- http.Serve(listeners[1], http.HandlerFunc(s.otlp)) }()
 	go func() { failed <- g.Serve(listeners[2]) }()
+	go func() {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		<-asked
+		os.Exit(0)
+	}()
 	slog.New(slog.NewTextHandler(os.Stderr, nil)).Info("ready", "ui", "http://"+listeners[0].Addr().String(),
 		"otlp_http", "http://"+listeners[1].Addr().String(), "otlp_grpc", listeners[2].Addr().String())
 	return <-failed
@@ -142,10 +162,19 @@ func (s *fakeServer) lines() (items []fakeItem) {
 	return items
 }
 
+// gated reports whether the store's gate is shut.
+func gated() bool {
+	_, err := os.Stat(os.Getenv(storeGate))
+	return err == nil
+}
+
 func key(i fakeItem) string { return i.Request + i.Trace + i.Span }
 
 // keep puts items on disk by one write, which a kill does not tear.
 func (s *fakeServer) keep(items []fakeItem) error {
+	for look := time.NewTicker(10 * time.Millisecond); s.character == stalling && gated(); {
+		<-look.C
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.n++; s.character == forgetful && s.n%3 == 0 {
@@ -163,7 +192,7 @@ func (s *fakeServer) keep(items []fakeItem) error {
 		}
 		text.Write(append(line, '\n'))
 	}
-	s.view = nil
+	s.stale = true
 	_, err := s.file.Write(text.Bytes())
 	return err
 }
@@ -198,9 +227,10 @@ func (s *fakeServer) main(w http.ResponseWriter, r *http.Request) {
 func (s *fakeServer) api() http.Handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.view != nil {
+	if s.view != nil && (!s.stale || s.character != heedless && gated()) {
 		return s.view
 	}
+	s.stale = false
 	f := &fakeAPI{spans: map[string][]string{}}
 	s.view = f
 	children := map[string]string{} // span ids by parent
