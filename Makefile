@@ -14,6 +14,9 @@ TOOLS := $(CURDIR)/.cache/bin
 ARGS  ?=
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 30s
+# What `make crash` does: rounds of kill -9, and which of its modes run.
+ROUNDS ?= 100
+MODE   ?= kill,diskfull,blocked
 
 GO_MODULES := . server e2e
 NPM_FOLDERS := browser server/ui
@@ -77,6 +80,11 @@ test: setup-browser assets lint ## Set up and run all tests
 e2e: build setup-browser ## The real binary in a real browser
 	$(call say,end to end)
 	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) go test -race -shuffle=on -count=1 ./...
+
+.PHONY: crash
+crash: build ## Kill, fill up, block the server under load; ROUNDS=100, MODE=kill,diskfull,blocked
+	$(call say,crash: what is acknowledged is neither lost nor doubled (the small disk needs root))
+	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) go run ./crash -rounds $(ROUNDS) -mode $(MODE) $(ARGS)
 
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION): | setup
 	$(call say,golangci-lint $(GOLANGCI_LINT_VERSION) (compiled once; this takes some minutes))
