@@ -61,7 +61,7 @@ func (c *demoCommand) Run(ctx context.Context, s streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	srv, err := startServer(ctx, c.serverConfig(dir), log)
+	srv, err := startServer(ctx, c.serverConfig(dir), log, nil)
 	if err != nil {
 		return portHint(err)
 	}

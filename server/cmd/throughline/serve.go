@@ -19,9 +19,11 @@ import (
 	"github.com/throughline-rum/throughline/server/internal/api"
 	"github.com/throughline-rum/throughline/server/internal/config"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
+	"github.com/throughline-rum/throughline/server/internal/journal"
 	"github.com/throughline-rum/throughline/server/internal/link"
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/query"
+	"github.com/throughline-rum/throughline/server/internal/store"
 	"github.com/throughline-rum/throughline/server/internal/store/duckdb"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
@@ -33,7 +35,7 @@ type serveCommand struct {
 // Run serves until ctx ends or a part fails.
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	log := slog.New(slog.NewTextHandler(s.stderr, nil))
-	srv, err := startServer(ctx, c.Serve, log)
+	srv, err := startServer(ctx, c.Serve, log, gate(s.getenv("THROUGHLINE_DEBUG_STORE_GATE")))
 	if err != nil {
 		return err
 	}
@@ -44,6 +46,7 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 // The deadlines of stopping, one a step.
 const (
 	stopListeners = 10 * time.Second
+	stopLoader    = 10 * time.Second
 	stopStore     = 30 * time.Second
 )
 
@@ -54,7 +57,10 @@ type server struct {
 	mainServer, otlpServer *http.Server
 	grpcServer             *grpc.Server
 	store                  *duckdb.Store
-	stopLink               context.CancelFunc
+	journal                *journal.Journal
+	loader                 *ingest.Loader
+	stopLoader, stopLink   context.CancelFunc
+	stopping               chan struct{} // closed when the server begins to stop
 	group                  *errgroup.Group
 	failed                 <-chan struct{} // closed when a part fails; group knows why
 }
@@ -76,7 +82,7 @@ func (e *listenError) Unwrap() error { return e.err }
 
 // startServer opens the listeners and the store and starts every part. The
 // server takes data when it returns. On an error nothing is left running.
-func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *server, err error) {
+func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate func() bool) (_ *server, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -84,7 +90,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 	if err != nil {
 		return nil, err
 	}
-	s := &server{}
+	s := &server{stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			s.abandon(context.WithoutCancel(ctx))
@@ -105,11 +111,35 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 		return nil, err
 	}
 
+	position, err := s.store.Position(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.journal, err = journal.Open(c.JournalPath(), journal.Options{Start: journal.Position(position)}); err != nil {
+		return nil, err
+	}
+
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	receiver, err := ingest.New(ingest.Config{
-		Writer: s.store, Tenant: tenant, Registerer: metrics,
-		OnError: func(err error) { log.Error("data could not be stored; its sender was told to try again", "error", err) },
+		Journal: journalWriter{s.journal}, IsFull: isFull, Registerer: metrics,
+		OnError: func(err error) {
+			log.Error("data could not be taken; its sender was told to try again", "error", err)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.loader, err = ingest.NewLoader(ingest.LoaderConfig{
+		Open: func(after store.Position) (ingest.RecordReader, error) {
+			r, err := s.journal.Reader(journal.Position(after))
+			return journalReader{r}, err
+		},
+		Trim:   func(upTo store.Position) error { return s.journal.Trim(journal.Position(upTo)) },
+		Writer: s.store, Rejects: ingest.RejectFolder(c.RejectedPath()), Registerer: metrics, Tenant: tenant, Gate: gate,
+		OnError: func(err error) {
+			log.Error("data waits in the journal; trying again", "error", err)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +152,8 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 			_, err := s.store.Watermark(ctx)
 			return err
 		},
-		OnError: func(err error) { log.Error("a question could not be answered", "error", err) },
+		OnError:  func(err error) { log.Error("a question could not be answered", "error", err) },
+		Stopping: s.stopping,
 	})
 	if err != nil {
 		return nil, err
@@ -131,8 +162,9 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 	s.otlpServer = newHTTPServer(receiver.OTLP(), log)
 	s.grpcServer = receiver.GRPCServer()
 
-	linkContext, stopLink := context.WithCancel(context.WithoutCancel(ctx))
-	s.stopLink = stopLink
+	var loaderContext, linkContext context.Context
+	loaderContext, s.stopLoader = context.WithCancel(context.WithoutCancel(ctx))
+	linkContext, s.stopLink = context.WithCancel(context.WithoutCancel(ctx))
 	pass := &link.Pass{
 		Store: s.store, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
 		OnError: func(err error) { log.Error("links could not be judged; trying again", "error", err) },
@@ -143,6 +175,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 	s.group.Go(func() error { return serveHTTP(s.mainServer, s.main) })
 	s.group.Go(func() error { return serveHTTP(s.otlpServer, s.otlpHTTP) })
 	s.group.Go(func() error { return serveGRPC(s.grpcServer, s.otlpGRPC) })
+	s.group.Go(func() error { return s.loader.Run(loaderContext) })
 	s.group.Go(func() error { return pass.Run(linkContext) })
 	return s, nil
 }
@@ -191,8 +224,10 @@ func (s *server) serveUntilDone(ctx context.Context, log *slog.Logger) error {
 }
 
 // stop ends the server in the order of the data: listeners, what is under way,
-// the link pass, the store.
+// the journal's last records, the link pass, the store. What does not reach the store in
+// time waits in the journal for the next start.
 func (s *server) stop(ctx context.Context) error {
+	close(s.stopping)
 	listeners, cancel := context.WithTimeout(ctx, stopListeners)
 	defer cancel()
 	errs := []error{s.mainServer.Shutdown(listeners), s.otlpServer.Shutdown(listeners)}
@@ -206,8 +241,16 @@ func (s *server) stop(ctx context.Context) error {
 	case <-listeners.Done():
 		s.grpcServer.Stop()
 	}
+	loading, cancel := context.WithTimeout(ctx, stopLoader)
+	defer cancel()
+	select {
+	case <-s.failed: // it may be the loader that failed
+	default:
+		_ = s.loader.Await(loading, store.Position(s.journal.Stats().Last))
+	}
+	s.stopLoader()
 	s.stopLink()
-	errs = append(errs, s.group.Wait())
+	errs = append(errs, s.group.Wait(), s.journal.Close())
 	closing, cancel := context.WithTimeout(ctx, stopStore)
 	defer cancel()
 	errs = append(errs, s.store.Close(closing))
@@ -220,6 +263,9 @@ func (s *server) abandon(ctx context.Context) {
 		if l != nil {
 			_ = l.Close() // nothing was served on it
 		}
+	}
+	if s.journal != nil {
+		_ = s.journal.Close() // nothing was appended
 	}
 	if s.store != nil {
 		_ = s.store.Close(ctx) // the start's own error is what the user needs

@@ -32,7 +32,7 @@ func testConfig(dir string) config.Serve {
 // newTestServer starts a server on free ports that stops with the test.
 func newTestServer(t *testing.T, dir string) (*server, error) {
 	t.Helper()
-	s, err := startServer(t.Context(), testConfig(dir), slog.New(slog.DiscardHandler))
+	s, err := startServer(t.Context(), testConfig(dir), slog.New(slog.DiscardHandler), nil)
 	if err == nil {
 		t.Cleanup(func() {
 			if err := s.stop(context.Background()); err != nil {
@@ -46,7 +46,7 @@ func newTestServer(t *testing.T, dir string) (*server, error) {
 // A signal may come before a listener's goroutine has begun to serve.
 func TestServerStopsBeforeItServes(t *testing.T) {
 	for range 20 {
-		s, err := startServer(t.Context(), testConfig(t.TempDir()), slog.New(slog.DiscardHandler))
+		s, err := startServer(t.Context(), testConfig(t.TempDir()), slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

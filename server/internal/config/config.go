@@ -74,3 +74,9 @@ func (c *Serve) Validate() error {
 
 // StorePath returns the file of the embedded store.
 func (c *Serve) StorePath() string { return filepath.Join(c.Data, "throughline.duckdb") }
+
+// JournalPath returns the folder of the journal.
+func (c *Serve) JournalPath() string { return filepath.Join(c.Data, "journal") }
+
+// RejectedPath returns the folder of records that the store refuses.
+func (c *Serve) RejectedPath() string { return filepath.Join(c.Data, "rejected") }

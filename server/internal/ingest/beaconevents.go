@@ -53,13 +53,7 @@ type beaconMapping struct {
 	err   error // the first
 }
 
-func (m *beaconMapping) attributes(e *beacon.Event) model.Attributes {
-	a, err := model.NewAttributes(e.Attributes)
-	if err != nil && m.err == nil {
-		m.err = err
-	}
-	return a
-}
+func (m *beaconMapping) attributes(e *beacon.Event) model.Attributes { return model.Attributes(e.Attributes) }
 
 func (m *beaconMapping) frontend(e *beacon.Event) model.Frontend {
 	view := e.ViewID

@@ -45,6 +45,9 @@ func (e *Error) Error() string {
 	return s
 }
 
+// Invalid reports whether the caller's values are at fault, so that trying again is no use.
+func (e *Error) Invalid() bool { return e.Kind == KindInvalid }
+
 // Unwrap returns what happened.
 func (e *Error) Unwrap() error { return e.Err }
 
