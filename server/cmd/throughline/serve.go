@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,7 +61,8 @@ type server struct {
 	journal                *journal.Journal
 	loader                 *ingest.Loader
 	stopLoader, stopLink   context.CancelFunc
-	stopping               chan struct{} // closed when the server begins to stop
+	stopping               chan struct{} // closed when the server begins to stop, by stopOnce
+	stopOnce               sync.Once
 	group                  *errgroup.Group
 	failed                 <-chan struct{} // closed when a part fails; group knows why
 }
@@ -227,7 +229,7 @@ func (s *server) serveUntilDone(ctx context.Context, log *slog.Logger) error {
 // the journal's last records, the link pass, the store. What does not reach the store in
 // time waits in the journal for the next start.
 func (s *server) stop(ctx context.Context) error {
-	close(s.stopping)
+	s.stopOnce.Do(func() { close(s.stopping) })
 	listeners, cancel := context.WithTimeout(ctx, stopListeners)
 	defer cancel()
 	errs := []error{s.mainServer.Shutdown(listeners), s.otlpServer.Shutdown(listeners)}
