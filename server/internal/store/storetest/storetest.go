@@ -36,6 +36,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Writer", writerTests},
 		{"Values", valueTests},
 		{"Reader", readerTests},
+		{"Filters", filterTests},
+		{"Listings", listingTests},
+		{"Sums", sumTests},
 		{"Linker", linkerTests},
 		{"Evidence", evidenceTests},
 	} {
