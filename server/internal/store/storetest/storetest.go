@@ -39,6 +39,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Filters", filterTests},
 		{"Listings", listingTests},
 		{"Sums", sumTests},
+		{"Traces", traceTests},
+		{"Janitor", janitorTests},
+		{"Position", positionTests},
 		{"Linker", linkerTests},
 		{"Evidence", evidenceTests},
 	} {
