@@ -108,7 +108,7 @@ func (w *world) value(t *store.Term) string {
 		if r != nil {
 			d = pick(w, d, r.Duration)
 		}
-		return strconv.FormatFloat(store.Milliseconds(d), 'g', -1, 64)
+		return formatNumber(store.Milliseconds(d))
 	case t.Field.IsNumber():
 		return pick(w, strconv.Itoa(pick(w, statuses...)), "200.0", "2e2", "-1", "199.5", "1e300", "x", "NaN")
 	case r == nil || !t.Field.OfRequest() || w.IntN(6) == 0:

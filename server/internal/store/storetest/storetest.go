@@ -36,6 +36,12 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Writer", writerTests},
 		{"Values", valueTests},
 		{"Reader", readerTests},
+		{"Filters", filterTests},
+		{"Listings", listingTests},
+		{"Sums", sumTests},
+		{"Traces", traceTests},
+		{"Janitor", janitorTests},
+		{"Position", positionTests},
 		{"Linker", linkerTests},
 		{"Evidence", evidenceTests},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
@@ -78,6 +79,8 @@ func entrySpan(trace, id, requestSpan int) model.Span {
 	return s
 }
 
+func formatNumber(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
 // filler sets every field that it can reach to a value of its own, so that a
 // field added to the model is covered without being named here.
 type filler struct {
@@ -109,6 +112,11 @@ func (f *filler) fill(v reflect.Value) {
 	case reflect.Array:
 		for i := range v.Len() {
 			v.Index(i).SetUint(uint64(f.n+i) | 0x80)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			f.fill(v.Index(i))
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
