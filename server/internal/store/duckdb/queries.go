@@ -57,6 +57,8 @@ var (
 	sqlMapFrontends string
 	//go:embed sql/map_services.sql
 	sqlMapServices string
+	//go:embed sql/map_more.sql
+	sqlMapMore string
 	//go:embed sql/services.sql
 	sqlServices string
 	//go:embed sql/sessions.sql

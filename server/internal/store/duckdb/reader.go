@@ -138,8 +138,11 @@ func (s *Store) Tail(ctx context.Context, after uint64, f store.Filter, limit in
 
 // Trace implements store.Reader.
 func (s *Store) Trace(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.Span, error) {
-	limit = max(limit, 0)
-	found, err := read(ctx, s, "trace", spanColumns, sqlTrace, s.directory.find(traceKey(keySpanTrace, id)), id.String(), limit)
+	const op = "trace"
+	if err := store.CheckAtLeast(limit, 0); err != nil {
+		return nil, refuse(op, err)
+	}
+	found, err := read(ctx, s, op, spanColumns, sqlTrace, s.directory.find(traceKey(keySpanTrace, id)), id.String(), limit)
 	slices.SortFunc(found, func(a, b model.Span) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(number(a.SpanID), number(b.SpanID)))
 	})

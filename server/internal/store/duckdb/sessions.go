@@ -33,10 +33,9 @@ func (s *Store) Sessions(ctx context.Context, f store.Filter, limit int) ([]stor
 // Events implements store.Reader.
 func (s *Store) Events(ctx context.Context, k store.EventsKey, limit int) (store.Events, error) {
 	const op = "events"
-	if err := k.Check(); err != nil {
+	if err := cmp.Or(k.Check(), store.CheckAtLeast(limit, 0)); err != nil {
 		return store.Events{}, refuse(op, err)
 	}
-	limit = max(limit, 0)
 	e := eventsReader{store: s, column: "session_id", value: k.SessionID, limit: limit}
 	ranges := s.directory.find(textKey(keySession, k.SessionID))
 	if k.PageID != "" {
@@ -141,7 +140,9 @@ func (s *Store) Annotations(ctx context.Context, from, to time.Time, limit int) 
 			(*idColumn)(&a.ID), (*timeColumn)(&a.Time), (*timeColumn)(&a.End), &a.ApplicationID, &a.Title, &a.Text, (*tagsColumn)(&a.Tags),
 		}
 	}
-	return readAll(ctx, s, op, columns, sqlAnnotations, clampNanos(from), clampNanos(to), limit)
+	c := where(limit)
+	s.filter(c, &store.Filter{From: from, To: to}, nil, "time")
+	return readAll(ctx, s, op, columns, c.in(sqlAnnotations), c.args...)
 }
 
 // tagsColumn is a list of texts in JSON.

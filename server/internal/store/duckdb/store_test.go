@@ -44,6 +44,15 @@ func TestContract(t *testing.T) {
 	})
 }
 
+// TestReference holds the store against the reference on random histories.
+func TestReference(t *testing.T) {
+	storetest.Compare(t, func(t *testing.T) storetest.Store {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "test.duckdb")
+		return underTest{openTest(t, path), path}
+	})
+}
+
 // all reads everything that a query finds.
 func all[T any](q querier, columns func(*T) []any, query string) []T {
 	found, err := collect(context.Background(), q, columns, query)

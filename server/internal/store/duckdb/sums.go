@@ -43,7 +43,7 @@ func (s *Store) Facets(ctx context.Context, f store.Filter, fields []store.Field
 // textOf is a field of requests as text.
 func textOf(f store.Field) string {
 	if f == store.FieldStatusCode {
-		return "CASE WHEN status_code = 0 THEN '' ELSE status_code::VARCHAR END"
+		return "status_code::VARCHAR"
 	}
 	return requestFields[f]
 }
@@ -114,32 +114,30 @@ func (s *Store) ServiceMap(ctx context.Context, q store.ServiceMapQuery) (store.
 	if err := q.Check(); err != nil {
 		return store.ServiceMap{}, refuse(op, err)
 	}
-	type edge struct {
-		store.ServiceEdge
-		more bool
-	}
 	var m store.ServiceMap
-	add := func(query string, from func(*edge) *string, f *store.Filter) error {
+	add := func(query, table string, from func(*store.ServiceEdge) *string, f *store.Filter) error {
 		c := where(q.MaxSpans)
 		s.filter(c, f, requestFields, "start")
-		columns := func(e *edge) []any {
-			return []any{from(e), &e.ToService, &e.Count, &e.Errors, &e.Duration, &e.more}
+		columns := func(e *store.ServiceEdge) []any {
+			return []any{from(e), &e.ToService, &e.Count, &e.Errors, &e.Duration}
 		}
 		found, err := readAll(ctx, s, op, columns, c.in(query), c.args...)
-		for _, e := range found {
-			m.Edges = append(m.Edges, e.ServiceEdge)
-			m.Sampled = m.Sampled || e.more
+		if err != nil {
+			return err
 		}
+		m.Edges = append(m.Edges, found...)
+		more, err := readAll(ctx, s, op, func(b *bool) []any { return []any{b} }, c.in(fmt.Sprintf(sqlMapMore, table)), c.args...)
+		m.Sampled = m.Sampled || err == nil && more[0]
 		return err
 	}
 	f := store.Filter{From: q.From, To: q.To}
-	if err := add(sqlMapServices, func(e *edge) *string { return &e.FromService }, &f); err != nil {
+	if err := add(sqlMapServices, "spans", func(e *store.ServiceEdge) *string { return &e.FromService }, &f); err != nil {
 		return store.ServiceMap{}, err
 	}
 	if q.ApplicationID != "" {
 		f.Terms = []store.Term{{Field: store.FieldApplication, Values: []string{q.ApplicationID}}}
 	}
-	if err := add(sqlMapFrontends, func(e *edge) *string { return &e.FromApplication }, &f); err != nil {
+	if err := add(sqlMapFrontends, "requests", func(e *store.ServiceEdge) *string { return &e.FromApplication }, &f); err != nil {
 		return store.ServiceMap{}, err
 	}
 	slices.SortFunc(m.Edges, func(a, b store.ServiceEdge) int {

@@ -114,10 +114,10 @@ type writer struct {
 	appenders [tables]*duckdb.Appender
 	judged    *duckdb.Appender
 	directory *directory
-	hosts     map[string]bool    // some of those that are stored
-	services  map[[2]string]bool // some of those that are stored, with a host
-	position  store.Position     // committed
-	seq       uint64             // the last that was given
+	hosts     map[string]bool         // some of those that are stored
+	services  map[[2]string]time.Time // some of those that are stored, with a host, and the time that is stored
+	position  store.Position          // committed
+	seq       uint64                  // the last that was given
 }
 
 func newWriter(ctx context.Context, db *sql.DB, d *directory) (_ *writer, err error) {
@@ -126,7 +126,7 @@ func newWriter(ctx context.Context, db *sql.DB, d *directory) (_ *writer, err er
 		stopped:   make(chan struct{}),
 		directory: d,
 		hosts:     map[string]bool{},
-		services:  map[[2]string]bool{},
+		services:  map[[2]string]time.Time{},
 	}
 	if w.conn, err = db.Conn(ctx); err != nil {
 		return nil, err
@@ -275,9 +275,7 @@ func (w *writer) commit(group []*change) (err error) {
 	if len(w.services)+len(tx.services) > maxRemembered {
 		clear(w.services)
 	}
-	for s := range tx.services {
-		w.services[s] = true
-	}
+	maps.Copy(w.services, tx.services)
 	return nil
 }
 
@@ -403,11 +401,14 @@ func (w *writer) note(r *row, tx *transaction) {
 	if _, told := tx.hosts[r.host]; r.host != "" && !told && !w.hosts[r.host] {
 		tx.hosts[r.host] = w.seq
 	}
+	if r.service == "" {
+		return
+	}
+	at := timeOf(r.values[receivedColumn].(int64)) //nolint:errcheck // encode puts it
 	for _, s := range [...][2]string{{r.service, ""}, {r.service, r.host}} {
-		if w.services[s] {
+		if stored, ok := w.services[s]; ok && !at.Before(stored) {
 			continue
 		}
-		at := timeOf(r.values[receivedColumn].(int64)) //nolint:errcheck // encode puts it
 		if first, told := tx.services[s]; !told || at.Before(first) {
 			tx.services[s] = at
 		}
@@ -464,7 +465,7 @@ func (w *writer) putNames(ctx context.Context, tx *transaction) error {
 			return fmt.Errorf("hosts: %w", err)
 		}
 	}
-	for s, received := range maps.All(tx.services) {
+	for s, received := range tx.services {
 		if _, err := w.conn.ExecContext(ctx, sqlPutService, s[0], s[1], clampNanos(received)); err != nil {
 			return fmt.Errorf("services: %w", err)
 		}

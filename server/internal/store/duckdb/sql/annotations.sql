@@ -1,1 +1,1 @@
-SELECT * FROM annotations WHERE time >= $1 AND time < $2 ORDER BY time, id LIMIT $3
+SELECT * FROM annotations WHERE /*conditions*/ ORDER BY time, id LIMIT $1

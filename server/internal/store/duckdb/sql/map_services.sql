@@ -1,12 +1,11 @@
--- Of the newest $1 spans: which services called which. The last column: whether there are more.
-WITH selected AS MATERIALIZED (
-    SELECT start, trace_id, span_id, parent_span_id, service, entry, duration, status_code FROM spans WHERE /*conditions*/
-),
-newest AS MATERIALIZED (
-    SELECT * FROM selected ORDER BY start DESC, span_id DESC, trace_id DESC LIMIT $1
+-- Of the newest $1 spans: which services called which.
+WITH newest AS MATERIALIZED (
+    SELECT trace_id, span_id, parent_span_id, service, entry, duration, status_code FROM spans
+    WHERE /*conditions*/
+    ORDER BY start DESC, span_id DESC, trace_id DESC
+    LIMIT $1
 )
-SELECT p.service, c.service, count(*), count(*) FILTER (c.status_code = 2), sum(c.duration)::BIGINT,
-    (SELECT count(*) FROM selected) > $1
+SELECT p.service, c.service, count(*), count(*) FILTER (c.status_code = 2), sum(c.duration)::BIGINT
 FROM newest AS c JOIN newest AS p ON c.trace_id = p.trace_id AND c.parent_span_id = p.span_id
 WHERE c.entry AND c.service <> '' AND p.service <> '' AND c.service <> p.service
 GROUP BY ALL
