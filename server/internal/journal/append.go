@@ -125,9 +125,9 @@ func (j *Journal) write() {
 
 // commit puts a group on disk and says so in it.
 func (j *Journal) commit(g *group) {
-	j.io.Lock()
+	j.io.Lock() // until durable says what is in the file, or Trim could cut it off
+	defer j.io.Unlock()
 	records, err := j.put(g)
-	j.io.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil {

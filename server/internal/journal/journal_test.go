@@ -101,7 +101,10 @@ func crashed(tb testing.TB, dir string) string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		write(tb, filepath.Join(to, name), content)
+		write(tb, filepath.Join(to, name), bytes.TrimRight(content, "\x00"))
+		if err := os.Truncate(filepath.Join(to, name), int64(len(content))); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	return to
 }
