@@ -30,7 +30,8 @@ type Options struct {
 
 	wrap       func(*os.File) file             // faults of the disk, for tests
 	reserve    func(f *os.File, n int64) error // may be nil
-	groupBytes int                             // default groupBytes
+	syncDir    func(dir string) error
+	groupBytes int // default groupBytes
 }
 
 const (
@@ -103,13 +104,16 @@ func Open(dir string, o Options) (*Journal, error) {
 	if o.groupBytes == 0 {
 		o.groupBytes = groupBytes
 	}
+	if o.syncDir == nil {
+		o.syncDir = syncDir
+	}
 	if o.wrap == nil {
 		o.wrap, o.reserve = func(f *os.File) file { return osFile{f} }, reserve
 	}
 	if o.SegmentBytes < 0 || o.Budget < 2*o.SegmentBytes {
 		return nil, fmt.Errorf("journal: a budget of %d bytes for segments of %d bytes is too small; give it room for two", o.Budget, o.SegmentBytes)
 	}
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(dir, o.syncDir); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	l, err := lock(filepath.Join(dir, lockName))
@@ -138,7 +142,7 @@ func (j *Journal) recover() error {
 	}
 	// What is found may be only in the system's memory yet, when the process
 	// ended between writing and syncing. It is handed to readers, so sync it.
-	if err := syncDir(j.dir); err != nil {
+	if err := j.o.syncDir(j.dir); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	j.durable = j.o.Start
@@ -231,7 +235,7 @@ func (j *Journal) begin() error {
 			return err
 		}
 	}
-	s, f, err := create(j.dir, first, j.o.wrap)
+	s, f, err := create(j.dir, first, j.o)
 	if err != nil {
 		return err
 	}
@@ -271,7 +275,7 @@ func (j *Journal) Trim(p Position) error {
 		if err := remove(filepath.Join(j.dir, s.name())); err != nil {
 			return fmt.Errorf("journal: letting go: %w", err)
 		}
-		if err := syncDir(j.dir); err != nil {
+		if err := j.o.syncDir(j.dir); err != nil {
 			return fmt.Errorf("journal: letting go: %w", err)
 		}
 		j.mu.Lock()

@@ -273,7 +273,7 @@ func TestCallersWaitForRoomInTheGroup(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
-		j := open(t, dir, journal.Options{}.Faulty(d.wrap, 1000))
+		j := open(t, dir, journal.Options{}.Faulty(d.wrap, d.syncDir, 1000))
 		gate := make(chan struct{})
 		d.set(func(d *disk) { d.gate = gate })
 		var wg sync.WaitGroup
