@@ -306,7 +306,7 @@ func TestFailedSync(t *testing.T) {
 			j := open(t, dir, d.options())
 			pos := add(t, j, "before")
 			d.set(func(d *disk) { c(d, syscall.EIO) })
-			if _, err := j.Append(t.Context(), 0, []byte("lost")); !errors.Is(err, journal.ErrFailed) || !errors.Is(err, syscall.EIO) {
+			if _, err := j.Append(t.Context(), 0, []byte("lost")); !errors.Is(err, journal.ErrFailed) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), filepath.Join(dir, firstName)+":") {
 				t.Errorf("with the disk failing: %v", err)
 			}
 			d.set(func(d *disk) { c(d, nil) })
