@@ -91,12 +91,12 @@ func (f *fakeAPI) trace(w http.ResponseWriter, id string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"rows": rows})
 }
 
-// sent is a ledger of some visits, all acknowledged but the last payload.
-func sent(t *testing.T) *ledger {
+// sent is a ledger of n payloads or a few more, all acknowledged but the last.
+func sent(t *testing.T, n int) *ledger {
 	t.Helper()
 	l := newLedger()
 	g := generator{rng: newRand(1, 2), now: time.Now}
-	for range 300 {
+	for range n {
 		p := g.next()
 		l.add(p)
 		l.acknowledge(p)
@@ -123,7 +123,7 @@ func find(t *testing.T, l *ledger, fake *fakeAPI) findings {
 }
 
 func TestCheckerFindsNothingWhereAllIsThere(t *testing.T) {
-	l := sent(t)
+	l := sent(t, 300)
 	f := find(t, l, newFakeAPI(l.entries()))
 	if f.lost+f.doubled+f.torn+f.strangers+f.pending+f.notLinked != 0 || len(f.examples) > 0 {
 		t.Errorf("found %+v, want nothing", f)
@@ -139,7 +139,7 @@ func TestCheckerFindsNothingWhereAllIsThere(t *testing.T) {
 
 // TestCheckerFindsEachFault: the harness can fail, and counts what it fails for.
 func TestCheckerFindsEachFault(t *testing.T) {
-	l := sent(t)
+	l := sent(t, 300)
 	entries := l.entries()
 	last := entries[len(entries)-1] // not acknowledged
 	someTrace := func() string {
@@ -206,7 +206,7 @@ func TestCheckerFindsEachFault(t *testing.T) {
 // A span that is lost costs its request the link, if it was the entry span: the loss
 // must be told all the same.
 func TestCheckerFindsALostSpan(t *testing.T) {
-	l := sent(t)
+	l := sent(t, 300)
 	fake := newFakeAPI(l.entries())
 	for id, spans := range fake.spans {
 		if len(spans) > 2 {
@@ -222,7 +222,7 @@ func TestCheckerFindsALostSpan(t *testing.T) {
 // TestCheckerSeesBehindThePageBorder: a row that is there twice hides where a page
 // ends between the two, as here every page does, and is seen in its trace.
 func TestCheckerSeesBehindThePageBorder(t *testing.T) {
-	l := sent(t)
+	l := sent(t, 30)
 	fake := newFakeAPI(l.entries())
 	fake.requests = append(fake.requests, fake.requests[7])
 	srv := httptest.NewServer(fake)
@@ -247,7 +247,7 @@ func TestCheckerSeesBehindThePageBorder(t *testing.T) {
 
 // Nothing that was not acknowledged need be there.
 func TestCheckerAllowsWhatWasNotAcknowledged(t *testing.T) {
-	l := sent(t)
+	l := sent(t, 300)
 	entries := l.entries()
 	fake := newFakeAPI(entries[:len(entries)-1])
 	entrySpans := map[string]bool{}

@@ -2,8 +2,11 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"path/filepath"
 	"runtime"
 )
 
@@ -125,9 +128,9 @@ func (j *Journal) write() {
 
 // commit puts a group on disk and says so in it.
 func (j *Journal) commit(g *group) {
-	j.io.Lock()
+	j.io.Lock() // until durable says what is in the file, or Trim could cut it off
+	defer j.io.Unlock()
 	records, err := j.put(g)
-	j.io.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil {
@@ -170,18 +173,27 @@ func (j *Journal) put(g *group) (records uint64, err error) {
 	records = j.seal.finish(g.buf, s.salt, base)
 	if _, err := j.w.WriteAt(g.buf, s.size); err != nil {
 		if cut := j.w.Truncate(s.size); cut != nil {
-			return 0, j.fail(fmt.Errorf("%w; %w", err, cut))
+			return 0, j.fail(fmt.Errorf("%w; %w", j.writing(s, err), cut))
 		}
-		return 0, j.refuse(err)
+		return 0, j.refuse(j.writing(s, err))
 	}
 	if err := j.w.Sync(); err != nil {
 		// The system may have dropped what it could not write and count it as clean,
 		// so that another sync would succeed without it. Nothing may follow; what
 		// was written goes, so that nobody reads it out of the system's memory.
 		_ = j.w.Truncate(s.size)
-		return 0, j.fail(err)
+		return 0, j.fail(j.writing(s, err))
 	}
 	return records, nil
+}
+
+// writing names the file; the system's error, if at all, names it as it was before
+// it became a segment.
+func (j *Journal) writing(s segment, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return fmt.Errorf("writing %s: %w", filepath.Join(j.dir, s.name()), err)
 }
 
 // reserveOnce reserves the newest segment's space, where the system can. It must

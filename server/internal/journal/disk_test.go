@@ -16,6 +16,7 @@ type disk struct {
 	space       int // bytes that still fit, when full
 	writeErr    error
 	syncErr     error
+	dirErr      error
 	truncateErr error
 
 	quick bool          // do not wait for the real disk
@@ -25,12 +26,21 @@ type disk struct {
 
 func (d *disk) wrap(f *os.File) journal.File { return &faulty{f, d} }
 
-func (d *disk) options() journal.Options { return journal.Options{}.Faulty(d.wrap, 0) }
+func (d *disk) options() journal.Options { return journal.Options{}.Faulty(d.wrap, d.syncDir, 0) }
 
 func (d *disk) set(change func(d *disk)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	change(d)
+}
+
+func (d *disk) syncDir(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dirErr != nil || d.quick {
+		return d.dirErr
+	}
+	return journal.SyncDir(dir)
 }
 
 type faulty struct {

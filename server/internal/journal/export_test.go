@@ -5,11 +5,13 @@ import "os"
 // File is what tests put faults into.
 type File = file
 
-// Faulty puts a test's file in front of the disk, and limits groups.
-func (o Options) Faulty(wrap func(*os.File) File, groupBytes int) Options {
-	o.wrap, o.groupBytes = wrap, groupBytes
+// Faulty puts a test's disk in front of the real one, and limits groups.
+func (o Options) Faulty(wrap func(*os.File) File, syncDir func(string) error, groupBytes int) Options {
+	o.wrap, o.syncDir, o.groupBytes = wrap, syncDir, groupBytes
 	return o
 }
+
+var SyncDir = syncDir
 
 // Reserving has a test reserve a segment's space.
 func (o Options) Reserving(reserve func(f *os.File, n int64) error) Options {

@@ -53,14 +53,14 @@ func FuzzSegment(f *testing.F) {
 		src, limit := bytes.NewReader(content), int64(len(content))
 		s := segment{size: limit}
 
-		end, err := wholeEnd(src, s, "segment")
+		end, written, err := wholeEnd(src, s, "segment")
 		if damage, ok := errors.AsType[*DamageError](err); ok {
 			if damage.Offset < segmentHeader || damage.Offset >= limit {
 				t.Fatalf("damage at %d of %d", damage.Offset, limit)
 			}
 			end = damage.Offset
-		} else if err != nil {
-			t.Fatal(err)
+		} else if err != nil || end > limit || written < end || written > limit {
+			t.Fatalf("whole up to %d, written up to %d of %d: %v", end, written, limit, err)
 		}
 
 		var d decoder

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,8 @@ type Options struct {
 
 	wrap       func(*os.File) file             // faults of the disk, for tests
 	reserve    func(f *os.File, n int64) error // may be nil
-	groupBytes int                             // default groupBytes
+	syncDir    func(dir string) error
+	groupBytes int // default groupBytes
 }
 
 const (
@@ -104,13 +104,16 @@ func Open(dir string, o Options) (*Journal, error) {
 	if o.groupBytes == 0 {
 		o.groupBytes = groupBytes
 	}
+	if o.syncDir == nil {
+		o.syncDir = syncDir
+	}
 	if o.wrap == nil {
 		o.wrap, o.reserve = func(f *os.File) file { return osFile{f} }, reserve
 	}
 	if o.SegmentBytes < 0 || o.Budget < 2*o.SegmentBytes {
 		return nil, fmt.Errorf("journal: a budget of %d bytes for segments of %d bytes is too small; give it room for two", o.Budget, o.SegmentBytes)
 	}
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(dir, o.syncDir); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	l, err := lock(filepath.Join(dir, lockName))
@@ -139,7 +142,7 @@ func (j *Journal) recover() error {
 	}
 	// What is found may be only in the system's memory yet, when the process
 	// ended between writing and syncing. It is handed to readers, so sync it.
-	if err := syncDir(j.dir); err != nil {
+	if err := j.o.syncDir(j.dir); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	j.durable = j.o.Start
@@ -170,69 +173,52 @@ func (j *Journal) openNewest(s *segment) error {
 		return err
 	}
 	j.active, j.w = f, j.o.wrap(f)
-	end, err := wholeEnd(f, *s, path)
+	end, written, err := wholeEnd(f, *s, path)
 	if err != nil {
 		return err
 	}
 	if end < s.size {
-		written, err := writtenEnd(f, end, s.size)
-		if err != nil {
-			return &DamageError{File: path, Offset: end, Reason: "it cannot be read", Err: err}
-		}
-		j.stats.Torn = written - end // the rest was reserved
 		if err := j.w.Truncate(end); err != nil {
 			return err
 		}
+		j.stats.Torn = written - end // what follows was reserved
 		s.size = end
 	}
 	j.durable = s.end()
 	return j.w.Sync()
 }
 
-// wholeEnd finds where the whole records of the newest segment end.
+// wholeEnd finds where the whole records of the newest segment end, and where
+// what else was written does.
 //
 // A group is written only after the group before it was synced. So when a record
 // is broken, and a whole record further on belongs to a group that began after
 // it, then the broken one was synced and perhaps acknowledged: that is damage. All
 // else that may follow was never acknowledged: it belongs to the broken record's
 // group, of which a crash can leave any part.
-func wholeEnd(src io.ReaderAt, s segment, path string) (int64, error) {
+func wholeEnd(src io.ReaderAt, s segment, path string) (end, written int64, err error) {
 	var d decoder
 	d.reset(src, s.salt, s.first)
 	for off := int64(segmentHeader); off < s.size; {
 		rec, err := d.read(off, s.size)
-		if b, ok := errors.AsType[*broken](err); ok {
-			_, found, err := d.search(off+1, s.size, func(group int64) bool { return group > off })
-			if err != nil {
-				return 0, &DamageError{File: path, Offset: off, Reason: "it cannot be read", Err: err}
-			}
-			if found {
-				return 0, &DamageError{File: path, Offset: off, Reason: b.reason + ", and whole records of later groups follow"}
-			}
-			return off, nil
+		if err == nil {
+			off = rec.next
+			continue
 		}
-		if err != nil {
-			return 0, &DamageError{File: path, Offset: off, Reason: "it cannot be read", Err: err}
+		b, isBroken := errors.AsType[*broken](err)
+		later := false
+		if isBroken {
+			later, written, err = d.laterGroup(off, s.size)
 		}
-		off = rec.next
+		switch {
+		case err != nil:
+			return 0, 0, &DamageError{File: path, Offset: off, Reason: "it cannot be read", Err: err}
+		case later:
+			return 0, 0, &DamageError{File: path, Offset: off, Reason: b.reason + ", and whole records of later groups follow"}
+		}
+		return off, written, nil
 	}
-	return s.size, nil
-}
-
-// writtenEnd finds the end of what is not zero.
-func writtenEnd(src io.ReaderAt, from, limit int64) (int64, error) {
-	end := from
-	buf := make([]byte, chunk)
-	for off := from; off < limit; off += int64(len(buf)) {
-		b := buf[:min(int64(len(buf)), limit-off)]
-		if _, err := src.ReadAt(b, off); err != nil {
-			return 0, err
-		}
-		if n := len(bytes.TrimRight(b, "\x00")); n > 0 {
-			end = off + int64(n)
-		}
-	}
-	return end, nil
+	return s.size, s.size, nil
 }
 
 // begin starts another segment. The caller holds io; all before is synced.
@@ -249,7 +235,7 @@ func (j *Journal) begin() error {
 			return err
 		}
 	}
-	s, f, err := create(j.dir, first, j.o.wrap)
+	s, f, err := create(j.dir, first, j.o)
 	if err != nil {
 		return err
 	}
@@ -289,7 +275,7 @@ func (j *Journal) Trim(p Position) error {
 		if err := remove(filepath.Join(j.dir, s.name())); err != nil {
 			return fmt.Errorf("journal: letting go: %w", err)
 		}
-		if err := syncDir(j.dir); err != nil {
+		if err := j.o.syncDir(j.dir); err != nil {
 			return fmt.Errorf("journal: letting go: %w", err)
 		}
 		j.mu.Lock()

@@ -101,7 +101,10 @@ func crashed(tb testing.TB, dir string) string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		write(tb, filepath.Join(to, name), content)
+		write(tb, filepath.Join(to, name), bytes.TrimRight(content, "\x00"))
+		if err := os.Truncate(filepath.Join(to, name), int64(len(content))); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	return to
 }
@@ -270,7 +273,7 @@ func TestCallersWaitForRoomInTheGroup(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
-		j := open(t, dir, journal.Options{}.Faulty(d.wrap, 1000))
+		j := open(t, dir, journal.Options{}.Faulty(d.wrap, d.syncDir, 1000))
 		gate := make(chan struct{})
 		d.set(func(d *disk) { d.gate = gate })
 		var wg sync.WaitGroup

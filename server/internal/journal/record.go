@@ -199,3 +199,23 @@ func (d *decoder) whole(header []byte, off int64, size int) (bool, error) {
 	}
 	return n == int64(size) && h.Sum32() == binary.LittleEndian.Uint32(header[12:]), nil
 }
+
+// laterGroup tells whether a whole record follows whose group begins after off,
+// and where what was written after off ends: behind the last byte that is not zero.
+func (d *decoder) laterGroup(off, limit int64) (found bool, written int64, err error) {
+	written = off
+	buf := make([]byte, chunk)
+	for at := off; at < limit; at += int64(len(buf)) {
+		b := buf[:min(int64(len(buf)), limit-at)]
+		if _, err := d.src.ReadAt(b, at); err != nil {
+			return false, 0, fmt.Errorf("reading %d bytes at %d: %w", len(b), at, err)
+		}
+		if n := len(bytes.TrimRight(b, "\x00")); n > 0 {
+			written = at + int64(n)
+		}
+	}
+	if written > off {
+		_, found, err = d.search(off+1, limit, func(group int64) bool { return group > off })
+	}
+	return found, written, err
+}

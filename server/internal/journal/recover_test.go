@@ -306,7 +306,7 @@ func TestFailedSync(t *testing.T) {
 			j := open(t, dir, d.options())
 			pos := add(t, j, "before")
 			d.set(func(d *disk) { c(d, syscall.EIO) })
-			if _, err := j.Append(t.Context(), 0, []byte("lost")); !errors.Is(err, journal.ErrFailed) || !errors.Is(err, syscall.EIO) {
+			if _, err := j.Append(t.Context(), 0, []byte("lost")); !errors.Is(err, journal.ErrFailed) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), filepath.Join(dir, firstName)+":") {
 				t.Errorf("with the disk failing: %v", err)
 			}
 			d.set(func(d *disk) { c(d, nil) })
@@ -381,20 +381,40 @@ func TestDiskFullBetweenSegments(t *testing.T) {
 	wantAll(t, open(t, dir, quick()), pos[0], "y")
 }
 
-// TestFailedSyncInANewSegment: also what begins a segment must be on disk.
-func TestFailedSyncInANewSegment(t *testing.T) {
-	d := &disk{quick: true}
-	o := d.options()
-	o.SegmentBytes = 100
-	dir := t.TempDir()
-	j := open(t, dir, o)
-	add(t, j, strings.Repeat("x", 44))
-	d.set(func(d *disk) { d.syncErr = syscall.EIO })
-	if _, err := j.Append(t.Context(), 0, []byte("y")); !errors.Is(err, journal.ErrFailed) {
-		t.Errorf("with the disk failing: %v", err)
+// TestFailureInANewSegment: also what begins a segment must be on disk. A full disk
+// is no excuse once the segment has its name.
+func TestFailureInANewSegment(t *testing.T) {
+	for name, fault := range map[string]func(d *disk){
+		"file":             func(d *disk) { d.syncErr = syscall.EIO },
+		"folder":           func(d *disk) { d.dirErr = syscall.EIO },
+		"folder, no space": func(d *disk) { d.dirErr = syscall.ENOSPC },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &disk{quick: true}
+			o := d.options()
+			o.SegmentBytes = 100
+			dir := t.TempDir()
+			j := open(t, dir, o)
+			before := strings.Repeat("x", 44)
+			pos := add(t, j, before)
+			d.set(fault)
+			if _, err := j.Append(t.Context(), 0, []byte("y")); !errors.Is(err, journal.ErrFailed) {
+				t.Errorf("with the disk failing: %v", err)
+			}
+			d.set(func(d *disk) { d.syncErr, d.dirErr = nil, nil })
+			if _, err := j.Append(t.Context(), 0, nil); !errors.Is(err, journal.ErrFailed) {
+				t.Errorf("after it failed: %v", err)
+			}
+			if err := j.Trim(pos[0]); err != nil {
+				t.Error(err)
+			}
+			closeJournal(t, j)
+			j = open(t, dir, quick())
+			wantAll(t, j, 0, before)
+			add(t, j, "z")
+			wantAll(t, j, 0, before, "z")
+		})
 	}
-	closeJournal(t, j)
-	wantAll(t, open(t, dir, quick()), 0, strings.Repeat("x", 44))
 }
 
 // TestFrozenSegment: a segment as version 1 wrote it stays readable.

@@ -184,7 +184,7 @@ func (f osFile) Sync() error { return syncData(f.File) }
 
 // create makes a segment. Under its name there is never a file without a whole
 // header: name and header are synced before the first record.
-func create(dir string, first Position, wrap func(*os.File) file) (segment, *os.File, error) {
+func create(dir string, first Position, o Options) (segment, *os.File, error) {
 	s := segment{first: first, size: segmentHeader}
 	if _, err := rand.Read(s.salt[:]); err != nil {
 		return s, nil, err
@@ -194,7 +194,7 @@ func create(dir string, first Position, wrap func(*os.File) file) (segment, *os.
 	if err != nil {
 		return s, nil, err
 	}
-	w := wrap(f)
+	w := o.wrap(f)
 	if _, err = w.WriteAt(encodeHeader(first, s.salt), 0); err == nil {
 		err = w.Sync()
 	}
@@ -204,7 +204,7 @@ func create(dir string, first Position, wrap func(*os.File) file) (segment, *os.
 	if err == nil {
 		// The name is there, so that no record may go behind its position into the
 		// segment before: there is no way back.
-		if err = syncDir(dir); err != nil {
+		if err = o.syncDir(dir); err != nil {
 			err = failed(err)
 		}
 	}
@@ -232,16 +232,16 @@ func syncDir(dir string) error {
 }
 
 // makeDir makes a folder and those above it, durably.
-func makeDir(dir string) error {
+func makeDir(dir string, sync func(string) error) error {
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	parent := filepath.Dir(dir)
-	if err := makeDir(parent); err != nil {
+	if err := makeDir(parent, sync); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return sync(parent)
 }
