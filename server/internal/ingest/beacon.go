@@ -131,6 +131,8 @@ func (r *Receiver) countBeacon(b *beacon.Beacon) {
 	m.events.WithLabelValues("request").Add(float64(len(b.Requests)))
 	m.events.WithLabelValues("navigation").Add(float64(len(b.Navigations)))
 	m.events.WithLabelValues("web_vital").Add(float64(len(b.WebVitals)))
+	m.events.WithLabelValues("error").Add(float64(len(b.Errors)))
+	m.events.WithLabelValues("action").Add(float64(len(b.Actions)))
 	for reason, n := range b.Rejected {
 		m.eventsRejected.WithLabelValues(string(reason)).Add(float64(n))
 	}

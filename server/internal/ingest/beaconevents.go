@@ -13,7 +13,7 @@ import (
 const maxClockDisagreement = time.Hour
 
 // appendBeacon appends the events of a beacon to what the store takes.
-func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader) error {
+func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader) {
 	m := beaconMapping{Beacon: b, clock: clockOf(b, h.received), recordHeader: h}
 	for i := range b.Requests {
 		batch.Requests = append(batch.Requests, m.request(&b.Requests[i]))
@@ -24,7 +24,12 @@ func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader) error {
 	for i := range b.WebVitals {
 		batch.WebVitals = append(batch.WebVitals, m.webVital(&b.WebVitals[i]))
 	}
-	return m.err
+	for i := range b.Errors {
+		batch.Errors = append(batch.Errors, m.error(&b.Errors[i]))
+	}
+	for i := range b.Actions {
+		batch.Actions = append(batch.Actions, m.action(&b.Actions[i]))
+	}
 }
 
 // clockOf finds the correction for a beacon's times: the offset that the agent
@@ -50,10 +55,7 @@ type beaconMapping struct {
 	*beacon.Beacon
 	*recordHeader
 	clock model.Clock
-	err   error // the first
 }
-
-func (m *beaconMapping) attributes(e *beacon.Event) model.Attributes { return model.Attributes(e.Attributes) }
 
 func (m *beaconMapping) frontend(e *beacon.Event) model.Frontend {
 	view := e.ViewID
@@ -62,7 +64,7 @@ func (m *beaconMapping) frontend(e *beacon.Event) model.Frontend {
 	}
 	return model.Frontend{
 		ApplicationID: m.ApplicationID, InstanceID: m.InstanceID, SessionID: m.SessionID,
-		PageID: m.PageID, ViewID: view, AgentName: m.AgentName, AgentVersion: m.AgentVersion, Client: m.client,
+		PageID: m.PageID, ViewID: view, ActionID: e.ActionID, AgentName: m.AgentName, AgentVersion: m.AgentVersion, Client: m.client,
 	}
 }
 
@@ -78,7 +80,7 @@ func (m *beaconMapping) request(r *beacon.Request) model.RequestEvent {
 		Answer:   model.ServerTiming{Sampled: r.Sampled, ResponseID: r.ResponseID},
 		Delivery: model.Delivery(r.Delivery), Protocol: r.NextHopProtocol,
 		TransferSize: r.TransferSize, EncodedBodySize: r.EncodedBodySize, DecodedBodySize: r.DecodedBodySize,
-		Timing: timingOf(&r.Timing), Attributes: m.attributes(&r.Event),
+		Timing: timingOf(&r.Timing), Attributes: model.Attributes(r.Attributes),
 	}
 	ids := model.SpanContext{TraceID: r.TraceID, SpanID: r.SpanID}
 	answered := model.SpanContext{TraceID: r.ServerTimingTraceID, SpanID: r.ServerTimingSpanID}
@@ -116,7 +118,7 @@ func (m *beaconMapping) navigation(n *beacon.Navigation) model.NavigationEvent {
 		DOMContentLoadedEventEnd:   beacon.Duration(t.DOMContentLoadedEventEnd),
 		DOMComplete:                beacon.Duration(t.DOMComplete),
 		LoadEventStart:             beacon.Duration(t.LoadEventStart), LoadEventEnd: beacon.Duration(t.LoadEventEnd),
-		Attributes: m.attributes(&n.Event),
+		Attributes: model.Attributes(n.Attributes),
 	}
 }
 
@@ -124,5 +126,20 @@ func (m *beaconMapping) webVital(v *beacon.WebVital) model.WebVital {
 	return model.WebVital{
 		ID: v.ID, Frontend: m.frontend(&v.Event), Time: m.time(&v.Event), Clock: m.clock, Received: m.received,
 		URL: v.URL, Name: v.Name, Value: v.Value, Rating: v.Rating,
+	}
+}
+
+func (m *beaconMapping) error(e *beacon.ErrorEvent) model.ErrorEvent {
+	return model.ErrorEvent{
+		ID: e.ID, Frontend: m.frontend(&e.Event), Time: m.time(&e.Event), Clock: m.clock, Received: m.received,
+		URL: e.URL, Source: e.Source, Type: e.Type, Message: e.Message, Stack: e.Stack, Handled: e.Handled, RequestID: e.RequestID,
+		Fingerprint: fingerprintOf(e.Type, e.Message, e.Stack), Attributes: model.Attributes(e.Attributes),
+	}
+}
+
+func (m *beaconMapping) action(a *beacon.Action) model.ActionEvent {
+	return model.ActionEvent{
+		ID: a.ID, Frontend: m.frontend(&a.Event), Start: m.time(&a.Event), Duration: beacon.Duration(a.Duration), Clock: m.clock, Received: m.received,
+		URL: a.URL, Kind: a.Kind, Name: a.Name, Attributes: model.Attributes(a.Attributes),
 	}
 }

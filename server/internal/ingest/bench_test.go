@@ -117,6 +117,7 @@ func BenchmarkTraceDecode(b *testing.B) {
 
 // perItem reports the processor time since begin for each item, garbage collection included.
 func perItem(b *testing.B, begin time.Duration, items int, name string) {
+	b.Helper()
 	b.ReportMetric(float64((cpuTime(b)-begin).Nanoseconds())/float64(items)/float64(b.N), "cpu-ns/"+name)
 }
 

@@ -35,9 +35,9 @@ func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err erro
 			return h.received, err
 		}
 		before := endsOf(b)
-		err = appendBeacon(b, &decoded, &h)
+		appendBeacon(b, &decoded, &h)
 		d.learn(b, before)
-		return h.received, err
+		return h.received, nil
 	case RecordTraces:
 		b.Spans, err = d.traces.decode(b.Spans, body, h.received)
 		return h.received, err

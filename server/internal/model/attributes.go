@@ -12,9 +12,10 @@ import (
 )
 
 // Attributes are the fields of an event or a span that have no place of their own:
-// one JSON object as text (RFC 8259), its names in order, without space between tokens;
+// one JSON object as text (RFC 8259), each name once, without space between tokens;
 // empty for none. They move through the server as they are, since few readers look
-// inside. A number with a point or an exponent is a float, any other an int64.
+// inside. The names of a span's stand in the order in which they were sent, of which two
+// equal ones are the first; other writers put them in order. A number with a point or an exponent is a float, any other an int64.
 type Attributes string
 
 // maxAttributeNesting bounds lists and maps within each other.
@@ -120,6 +121,11 @@ func AppendText[T ~string | ~[]byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	clean := 0 // where what is not copied yet begins
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && plainWord(uint64(s[i])|uint64(s[i+1])<<8|uint64(s[i+2])<<16|uint64(s[i+3])<<24|
+			uint64(s[i+4])<<32|uint64(s[i+5])<<40|uint64(s[i+6])<<48|uint64(s[i+7])<<56) {
+			i += 8
+			continue
+		}
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++
@@ -134,8 +140,8 @@ func AppendText[T ~string | ~[]byte](b []byte, s T) []byte {
 			b = append(append(b, s[clean:i]...), "\ufffd"...)
 		} else {
 			b = append(b, s[clean:i]...)
-			switch {
-			case c == '"' || c == '\\':
+			switch c {
+			case '"', '\\':
 				b = append(b, '\\', c)
 			default:
 				const digits = "0123456789abcdef"
@@ -146,6 +152,15 @@ func AppendText[T ~string | ~[]byte](b []byte, s T) []byte {
 		clean = i
 	}
 	return append(append(b, s[clean:]...), '"')
+}
+
+// plainWord reports whether eight bytes are ASCII that needs no escape: none of them is a
+// control character, a quote or a backslash.
+func plainWord(w uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^('"'*ones), w^('\\'*ones)
+	// Of a byte below 0x80, subtracting borrows its highest bit where it is less.
+	return (w|(w-' '*ones)|(quote-ones)|(backslash-ones))&highs == 0
 }
 
 // attributeDecoder reads what appendValue wrote.

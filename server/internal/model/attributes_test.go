@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -89,6 +90,34 @@ func TestDurationBucket(t *testing.T) {
 	for b := int16(1); b <= MaxDurationBucket; b++ {
 		if got := DurationBucket(BucketDuration(b)); got != b && BucketDuration(b) > 100_000 {
 			t.Errorf("the middle of bucket %d lies in bucket %d", b, got)
+		}
+	}
+}
+
+// Every byte in every place of eight, which are looked at together.
+func TestAppendTextOfEveryByte(t *testing.T) {
+	for c := range 256 {
+		for place := range 17 {
+			s := []byte("seventeen letters")
+			s[place] = byte(c)
+			var want string
+			switch {
+			case c == '"' || c == '\\':
+				want = "\\" + string(rune(c))
+			case c < ' ':
+				want = fmt.Sprintf("\\u%04x", c)
+			case c >= 0x80:
+				want = "\ufffd"
+			default:
+				want = string(rune(c))
+			}
+			want = `"` + string(s[:place]) + want + string(s[place+1:]) + `"`
+			if got := string(AppendText(nil, s)); got != want {
+				t.Fatalf("byte %#x in place %d: %s, want %s", c, place, got, want)
+			}
+			if got := string(AppendText(nil, string(s))); got != want {
+				t.Fatalf("byte %#x in place %d: %s, want %s", c, place, got, want)
+			}
 		}
 	}
 }

@@ -74,21 +74,24 @@ type Span struct {
 	StatusCode    int8   // 0 unset, 1 ok, 2 error
 	StatusMessage string
 
-	// Host is where an HTTP SERVER span answered: lower case, with the port where it
-	// is not the scheme's default; empty for other spans. From server.address and
-	// server.port, or their older names.
+	// Host is where an HTTP SERVER span, or an entry span that has no kind, answered: lower case, with
+	// the port where it is not the scheme's default; empty for other spans. From server.address and
+	// server.port, or their older names, the Host header or the URL.
 	Host string
 
 	// Entry reports that the span is one with which a service took a request in: of kind
-	// SERVER or CONSUMER, or with a parent that is remote or in another process.
+	// SERVER or CONSUMER, with a parent that the flags say is remote, or a root of no kind or
+	// INTERNAL with the attributes of an HTTP, RPC or messaging server.
 	Entry bool
-	// Route is the pattern of what was asked for, where the span names it: http.route, the
-	// RPC method, the messaging destination.
+	// Route is the pattern of what was asked for, where the span names it: http.route,
+	// "service/method" of an RPC, "operation destination" of a message; of a SERVER span without
+	// one, the route in a name such as "GET /cart/{id}".
 	Route string
 	// HTTPStatus is the status code of an HTTP span; 0 where there is none.
 	HTTPStatus int
-	// Via names the intermediaries that the span's HTTP headers tell of (Via, Server,
-	// X-Forwarded-*), nearest first, separated by ", "; empty where none are recorded.
+	// Via names the intermediaries that the span's HTTP headers tell of, each once, separated by
+	// ", ": the hops of the request's Via, nearest first; the names of headers that only intermediaries
+	// set, such as x-forwarded-for; the hops of the answer's Via, and its Server. Empty where none are recorded.
 	Via string
 
 	Attributes Attributes

@@ -93,9 +93,9 @@ func (l *Learner) Pattern(url string) string {
 		if segment == "" {
 			continue
 		}
-		start, whole := len(b), ""
+		start := len(b)
+		var whole, text string
 		b, whole = appendSegment(b, segment)
-		var text string
 		if at, text = l.step(h, at, b[start:], whole); text != "" {
 			b = append(b[:start], text...)
 			if text == otherMask {

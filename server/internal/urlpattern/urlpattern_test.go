@@ -3,6 +3,7 @@ package urlpattern
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -95,7 +96,7 @@ func TestNamesAreLearned(t *testing.T) {
 
 // word returns a text of letters only, another for each number.
 func word(i int) string {
-	return strings.Map(func(r rune) rune { return r - '0' + 'g' }, fmt.Sprint(i)) + "-shoe"
+	return strings.Map(func(r rune) rune { return r - '0' + 'g' }, strconv.Itoa(i)) + "-shoe"
 }
 
 func TestLimitsOfHosts(t *testing.T) {
