@@ -18,13 +18,13 @@ import (
 // from the time of receipt before its measured offset is not believed.
 const maxClockDisagreement = time.Hour
 
-// Beacon returns the handler of POST /beacon (wire/beacon/beacon.md). Any page
-// may send to it and read the answer, without credentials.
+// Beacon returns the handler of POST /beacon (wire/beacon/beacon.md). Every page
+// that Config.Beacons lets in may send to it and read the answer, without
+// credentials.
 func (r *Receiver) Beacon() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", RejectReasonHeader+", Retry-After")
+		r.shareAnswer(h, req.Header.Get("Origin"))
 		if req.Method == http.MethodOptions {
 			h.Set("Allow", "POST, OPTIONS")
 			h.Set("Access-Control-Allow-Methods", "POST")
@@ -40,6 +40,7 @@ func (r *Receiver) Beacon() http.Handler {
 				h.Set("Allow", "POST, OPTIONS")
 			}
 			refused.setHeaders(h)
+			shareRefusal(h)
 			writeJSON(w, refused.status, beaconRefusal{refused.problem, refused.hint})
 			return
 		}
@@ -69,6 +70,9 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	if req.Method != http.MethodPost {
 		return beacon.Beacon{}, refuseMethod("POST, OPTIONS")
 	}
+	if err := r.Beacons.Sender(req); err != nil {
+		return beacon.Beacon{}, refuseAt(err)
+	}
 	if refused := checkBeaconType(req.Header); refused != nil {
 		return beacon.Beacon{}, refused
 	}
@@ -85,6 +89,9 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	b, err := beacon.Decode(body)
 	if err != nil {
 		return beacon.Beacon{}, refuseBeacon(err)
+	}
+	if err := r.Beacons.Application(b.ApplicationID, req.Header.Get("Origin")); err != nil {
+		return beacon.Beacon{}, refuseAt(err)
 	}
 	return b, r.write(req.Context(), batchOf(&b, received))
 }

@@ -65,6 +65,10 @@ func (r *Receiver) export(ctx context.Context, read func(any) error) (any, error
 
 func (r *Receiver) takeTracesGRPC(ctx context.Context, read func(any) error) (ptraceotlp.ExportResponse, *refusal) {
 	none := ptraceotlp.ExportResponse{}
+	md, _ := metadata.FromIncomingContext(ctx)
+	if err := r.Traces.Traces(authorizationOf(md)); err != nil {
+		return none, refuseAt(err)
+	}
 	if refused := r.traces.take(ctx); refused != nil {
 		return none, refused
 	}

@@ -52,6 +52,9 @@ func (r *Receiver) takeTracesHTTP(w http.ResponseWriter, req *http.Request, medi
 	if req.Method != http.MethodPost {
 		return none, refuseMethod(http.MethodPost)
 	}
+	if err := r.Traces.Traces(req.Header.Get("Authorization")); err != nil {
+		return none, refuseAt(err)
+	}
 	if mediaType != protobufType && mediaType != jsonType {
 		return none, refuseMediaType("the content type is not one of OTLP/HTTP", "Send "+protobufType+" or "+jsonType+".")
 	}

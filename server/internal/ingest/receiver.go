@@ -37,6 +37,8 @@ type Config struct {
 	Writer     store.Writer          // required
 	Registerer prometheus.Registerer // required; takes the counters
 	Tenant     tracecontext.Tenant   // whose dtr entries are read; zero: the default
+	Beacons    BeaconGate            // who may send beacons; nil: everybody
+	Traces     TraceGate             // who may send traces; nil: everybody
 	Now        func() time.Time      // the server's clock; nil: time.Now
 	OnError    func(err error)       // told of the store's errors; nil: nobody. Must not block
 }
@@ -60,6 +62,12 @@ func New(c Config) (*Receiver, error) {
 	}
 	if c.OnError == nil {
 		c.OnError = func(error) {}
+	}
+	if c.Beacons == nil {
+		c.Beacons = openGate{}
+	}
+	if c.Traces == nil {
+		c.Traces = openGate{}
 	}
 	m, err := newMetrics(c.Registerer)
 	if err != nil {

@@ -63,6 +63,8 @@ func (r *refusal) code() codes.Code {
 		return codes.Unavailable
 	case http.StatusMethodNotAllowed, http.StatusNotFound:
 		return codes.Unimplemented
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
 	default:
 		return codes.InvalidArgument
 	}
@@ -71,8 +73,11 @@ func (r *refusal) code() codes.Code {
 // setHeaders sets the headers that every refusal has.
 func (r *refusal) setHeaders(h http.Header) {
 	h.Set(RejectReasonHeader, r.reason)
-	if r.status == http.StatusServiceUnavailable {
+	switch r.status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="throughline"`)
 	}
 }
 
