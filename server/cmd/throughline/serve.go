@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -31,13 +32,17 @@ type serveCommand struct {
 }
 
 // Run serves until ctx ends or a part fails.
-func (c *serveCommand) Run(ctx context.Context, s streams) error {
-	log := slog.New(slog.NewTextHandler(s.stderr, nil))
-	srv, err := startServer(ctx, c.Serve, log)
+func (c *serveCommand) Run(ctx context.Context, line *kong.Context, s streams) error {
+	loaded, err := loadConfig(c.Serve, line)
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "ui", srv.mainURL(), "otlp_http", srv.otlpURL(), "otlp_grpc", srv.otlpGRPC.Addr().String(), "data", c.Data)
+	log := slog.New(slog.NewTextHandler(s.stderr, nil))
+	srv, err := startServer(ctx, loaded.Serve, log)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "ui", srv.mainURL(), "otlp_http", srv.otlpURL(), "otlp_grpc", srv.otlpGRPC.Addr().String(), "data", loaded.Data)
 	return srv.serveUntilDone(ctx, log)
 }
 
@@ -77,10 +82,14 @@ func (e *listenError) Unwrap() error { return e.err }
 // startServer opens the listeners and the store and starts every part. The
 // server takes data when it returns. On an error nothing is left running.
 func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *server, err error) {
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	tenant, err := tracecontext.ParseTenant(c.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	guarded, err := newGuard(&c)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +116,11 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := guarded.Register(metrics); err != nil {
+		return nil, err
+	}
 	receiver, err := ingest.New(ingest.Config{
-		Writer: s.store, Tenant: tenant, Registerer: metrics,
+		Writer: s.store, Tenant: tenant, Registerer: metrics, Beacons: guarded, Traces: guarded,
 		OnError: func(err error) { log.Error("data could not be stored; its sender was told to try again", "error", err) },
 	})
 	if err != nil {
@@ -127,7 +139,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 	if err != nil {
 		return nil, err
 	}
-	s.mainServer = newHTTPServer(handler, log)
+	s.mainServer = newHTTPServer(guarded.API(handler), log)
 	s.otlpServer = newHTTPServer(receiver.OTLP(), log)
 	s.grpcServer = receiver.GRPCServer()
 

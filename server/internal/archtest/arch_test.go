@@ -231,7 +231,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 func TestDocsNameWhatExists(t *testing.T) {
 	path := regexp.MustCompile("`((?:browser|docs|e2e|server|wire|examples)/[A-Za-z0-9_./-]*)`")
 	named := 0
-	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md"} {
+	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md", "docs/operate.md"} {
 		text, err := os.ReadFile(filepath.Join(root, doc))
 		if err != nil {
 			t.Error(err)
