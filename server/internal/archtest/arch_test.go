@@ -83,6 +83,7 @@ var allowed = []struct {
 	{server + "/internal/model", []string{module + "/wire/"}},
 	{server + "/internal/config", []string{module + "/wire/"}},
 	{server + "/internal/archtest", nil},
+	{server + "/internal/client", nil},
 	{server + "/internal/guard", []string{module + "/wire/"}},
 	{server + "/internal/ingest", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
 	{server + "/internal/store", []string{module + "/wire/", server + "/internal/model", server + "/internal/store"}},
