@@ -18,7 +18,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/throughline-rum/throughline/server/internal/api"
+	"github.com/throughline-rum/throughline/server/internal/client"
 	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/server/internal/guard"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/link"
 	"github.com/throughline-rum/throughline/server/internal/model"
@@ -59,6 +61,9 @@ type server struct {
 	mainServer, otlpServer *http.Server
 	grpcServer             *grpc.Server
 	store                  *duckdb.Store
+	guard                  *guard.Guard
+	clients                *client.Describer
+	linkLag                *lagWatch
 	stopLink               context.CancelFunc
 	group                  *errgroup.Group
 	failed                 <-chan struct{} // closed when a part fails; group knows why
@@ -89,11 +94,13 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 	if err != nil {
 		return nil, err
 	}
-	guarded, err := newGuard(&c)
-	if err != nil {
+	s := &server{}
+	if s.guard, err = newGuard(&c); err != nil {
 		return nil, err
 	}
-	s := &server{}
+	if s.clients, err = client.NewDescriber(c.GeoIPFile); err != nil {
+		return nil, fmt.Errorf("%w (name a file in the MaxMind DB format with --geoip-file, or none)", err)
+	}
 	defer func() {
 		if err != nil {
 			s.abandon(context.WithoutCancel(ctx))
@@ -116,37 +123,35 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger) (_ *serv
 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := guarded.Register(metrics); err != nil {
+	if err := s.guard.Register(metrics); err != nil {
 		return nil, err
 	}
 	receiver, err := ingest.New(ingest.Config{
-		Writer: s.store, Tenant: tenant, Registerer: metrics, Beacons: guarded, Traces: guarded,
+		Writer: s.store, Tenant: tenant, Registerer: metrics, Beacons: s.guard, Traces: s.guard,
 		OnError: func(err error) { log.Error("data could not be stored; its sender was told to try again", "error", err) },
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.linkLag = newLagWatch(s.store, time.Now())
 	handler, err := api.New(api.Config{
 		Query:   query.New(s.store, explain),
 		Beacon:  receiver.Beacon(),
 		Metrics: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Ready: func(ctx context.Context) error {
-			_, err := s.store.Watermark(ctx)
-			return err
-		},
+		Checks:  s.checks(c.Data, c.LinkInterval),
 		OnError: func(err error) { log.Error("a question could not be answered", "error", err) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.mainServer = newHTTPServer(guarded.API(handler), log)
+	s.mainServer = newHTTPServer(s.guard.API(handler), log)
 	s.otlpServer = newHTTPServer(receiver.OTLP(), log)
 	s.grpcServer = receiver.GRPCServer()
 
 	linkContext, stopLink := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopLink = stopLink
 	pass := &link.Pass{
-		Store: s.store, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
+		Store: s.linkLag, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
 		OnError: func(err error) { log.Error("links could not be judged; trying again", "error", err) },
 	}
 
@@ -222,7 +227,7 @@ func (s *server) stop(ctx context.Context) error {
 	errs = append(errs, s.group.Wait())
 	closing, cancel := context.WithTimeout(ctx, stopStore)
 	defer cancel()
-	errs = append(errs, s.store.Close(closing))
+	errs = append(errs, s.store.Close(closing), s.clients.Close())
 	return errors.Join(errs...)
 }
 
@@ -236,4 +241,12 @@ func (s *server) abandon(ctx context.Context) {
 	if s.store != nil {
 		_ = s.store.Close(ctx) // the start's own error is what the user needs
 	}
+	if s.clients != nil {
+		_ = s.clients.Close() // it was only read
+	}
+}
+
+// describe says of a request's sender what may be kept.
+func (s *server) describe(r *http.Request) client.Client {
+	return s.clients.Describe(s.guard.ClientAddress(r), r.UserAgent())
 }

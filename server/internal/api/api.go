@@ -29,9 +29,9 @@ const queryTimeout = 30 * time.Second
 // Config is what the handler is made of.
 type Config struct {
 	Query   *query.Engine
-	Beacon  http.Handler // takes POST /beacon
-	Metrics http.Handler // answers GET /metrics
-	Ready   func(ctx context.Context) error
+	Beacon  http.Handler    // takes POST /beacon
+	Metrics http.Handler    // answers GET /metrics
+	Checks  []Check         // answer GET /readyz
 	OnError func(err error) // told of errors that are the server's own; must not block
 }
 
@@ -44,13 +44,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := c.Ready(r.Context()); err != nil {
-			writeJSON(w, http.StatusServiceUnavailable, Error{Message: "not ready", Hint: "the store does not answer; the server's log says why"})
-			return
-		}
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
-	})
+	mux.Handle("GET /readyz", newReadiness(c))
 	if err := routeAgent(mux); err != nil {
 		return nil, err
 	}
