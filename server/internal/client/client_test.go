@@ -229,9 +229,13 @@ func TestBinaryRefusals(t *testing.T) {
 
 // FuzzBinary: what can be read is written as the same bytes.
 func FuzzBinary(f *testing.F) {
-	for _, text := range []string{
+	seeds := []string{
 		"0100", "0101c00002", "010220010db81234", "0120054c696e7578", "017dc000024445064368726f6d65033134310757696e646f7773076465736b746f70", "0102000000000000",
-	} {
+	}
+	if len(seeds) < 5 {
+		f.Fatal("the fuzz target has lost its seeds")
+	}
+	for _, text := range seeds {
 		b, err := hex.DecodeString(text)
 		if err != nil {
 			f.Fatal(err)
@@ -252,7 +256,11 @@ func FuzzBinary(f *testing.F) {
 
 // FuzzDescribe: whatever is sent has a description that can be written.
 func FuzzDescribe(f *testing.F) {
-	for _, agent := range []string{"", chromeOnWindows, "Mozilla/5.0 (compatible; Googlebot/2.1)", "((((", "Chrome/1.", "\xff"} {
+	seeds := []string{"", chromeOnWindows, "Mozilla/5.0 (compatible; Googlebot/2.1)", "((((", "Chrome/1.", "\xff"}
+	if len(seeds) < 5 {
+		f.Fatal("the fuzz target has lost its seeds")
+	}
+	for _, agent := range seeds {
 		f.Add([]byte{192, 0, 2, 77}, agent)
 		f.Add(bytes.Repeat([]byte{0x20}, 16), agent)
 	}

@@ -99,19 +99,21 @@ func loadYAML(data []byte) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// readBounded reads a file that is not larger than one of settings can be.
+// readBounded reads a file, or a pipe, that is not larger than settings can be.
 func readBounded(name string) ([]byte, error) {
-	info, err := os.Stat(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
-		return nil, fmt.Errorf("%s is no file", name)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err != nil {
+		return nil, err
 	}
-	if info.Size() > maxFileBytes {
+	if len(data) > maxFileBytes {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFileBytes)
 	}
-	return os.ReadFile(name)
+	return data, nil
 }
 
 func (f *file) fail(n *yaml.Node, key, problem, hint string) error {

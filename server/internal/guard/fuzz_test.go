@@ -20,6 +20,9 @@ func FuzzOrigin(f *testing.F) {
 		{"capacitor://localhost", "capacitor://localhost"},
 		{"null", "null"},
 	}
+	if len(seeds) < 5 {
+		f.Fatal("the fuzz target has lost its seeds")
+	}
 	for _, s := range seeds {
 		f.Add(s[0], s[1])
 	}
@@ -49,10 +52,14 @@ func FuzzOrigin(f *testing.F) {
 // FuzzForwarded: whatever a client writes into the header, what a trusted proxy
 // then adds is what counts, and the result is always an address.
 func FuzzForwarded(f *testing.F) {
-	for _, s := range []string{
+	seeds := []string{
 		"", "8.8.8.8", "8.8.8.8, 10.0.0.1", "unknown", "[::1]:80", "fe80::1%eth0", "for=8.8.8.8", `for="[::1]:80";proto=https`,
 		`for="`, `host="a, for=1.1.1.1";for=_x`, ";;,,", `for="\`, strings.Repeat(",", 100),
-	} {
+	}
+	if len(seeds) < 5 {
+		f.Fatal("the fuzz target has lost its seeds")
+	}
+	for _, s := range seeds {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, sent string) {

@@ -139,6 +139,7 @@ func TestUnusableSettingsSayTheWayOut(t *testing.T) {
 		"below app's scheme": {origins("capacitor://*.shop.example"), "applications[0].origins[0]"},
 		"negative rate":      {guard.Config{AddressRate: guard.Rate{PerSecond: -1, Burst: 1}}, "beacon_rate"},
 		"no burst":           {guard.Config{ApplicationRate: guard.Rate{PerSecond: 1}}, "application_burst"},
+		"endless burst":      {guard.Config{ApplicationRate: guard.Rate{PerSecond: 1, Burst: 2_000_000_000}}, "application_burst"},
 		"proxy's name":       {guard.Config{TrustedProxies: []string{"10.0.0.0/8", "proxy.example"}}, "trusted_proxies[1]"},
 		"header":             {guard.Config{ForwardedHeader: "X-Real-IP"}, "forwarded_header"},
 		"short token":        {guard.Config{APITokens: []string{"secret"}}, "tokens.api[0]"},

@@ -17,8 +17,11 @@ type Rate struct {
 	Burst     int
 }
 
-// maxRate keeps the time to fill a bucket within what a time.Duration can say.
-const maxRate = 1e9
+// The limits of a Rate, far above what a server could take.
+const (
+	maxRate  = 1e9
+	maxBurst = 1_000_000_000
+)
 
 // The shape of a limiter.
 const (
@@ -65,7 +68,9 @@ func newLimiter[K comparable](rateSetting, burstSetting string, r Rate, maxKeys 
 		return nil, nil //nolint:nilnil // a nil limiter lets everything through
 	case !(r.PerSecond > 0 && r.PerSecond <= maxRate):
 		return nil, &ConfigError{rateSetting, errors.New("this is no rate"), "give a number a second, or 0 for no limit"}
-	case r.Burst < 1 || float64(r.Burst) > maxRate:
+	case r.Burst > maxBurst:
+		return nil, &ConfigError{burstSetting, errors.New("this is no limit"), "give less, or a rate of 0 for no limit"}
+	case r.Burst < 1:
 		return nil, &ConfigError{burstSetting, errors.New("nothing could ever come in"), "give at least 1; four times the rate is a good start"}
 	}
 	l := &limiter[K]{seed: maphash.MakeSeed(), now: now, settings: r, refill: refillTime(r)}
