@@ -240,6 +240,16 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// A variable that is there and empty must not open what the file closes.
+func TestEmptyVariablesTakeNoTokenAway(t *testing.T) {
+	c := usable()
+	c.ConfigFile = write(t, "tokens: {api: [from-file-0123456789]}\n")
+	l, err := config.Load(c, config.CommandLine{Given: nothing.Given, LookupEnv: func(name string) (string, bool) { return "", name == "THROUGHLINE_TOKENS_API" }})
+	if err != nil || len(l.Tokens.API) != 1 || l.Source("tokens.api") != config.FromFile {
+		t.Errorf("%d tokens from %s, error %v", len(l.Tokens.API), l.Source("tokens.api"), err)
+	}
+}
+
 func TestTokensFromFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(file, []byte("# the collector's\nfirst-0123456789ab\n\n  second-0123456789\r\n"), 0o600); err != nil {

@@ -49,6 +49,7 @@ func Load(c Serve, from CommandLine) (*Loaded, error) {
 		env, inEnv := "", false
 		if s.Env != "" {
 			env, inEnv = from.LookupEnv(s.Env)
+			inEnv = inEnv && (env != "" || s.Flag != "") // an empty variable takes no token of the file away
 		}
 		switch {
 		case s.Flag != "" && from.Given(s.Flag):

@@ -108,6 +108,19 @@ func TestBeaconThatAGateLetsIn(t *testing.T) {
 	}
 }
 
+func TestPreflightOfAPageThatMayNotSend(t *testing.T) {
+	for _, allow := range []string{"", "https://shop.example"} {
+		r := guarded(t, &memory{}, &gate{allow: allow})
+		req := httptest.NewRequest(http.MethodOptions, "/beacon", http.NoBody)
+		req.Header.Set("Origin", "https://shop.example")
+		rec := httptest.NewRecorder()
+		r.Beacon().ServeHTTP(rec, req)
+		if got := rec.Header().Get("Access-Control-Allow-Origin"); rec.Code != http.StatusNoContent || got != allow || rec.Header().Get("Vary") != "Origin" {
+			t.Errorf("answered %d, Access-Control-Allow-Origin %q, want %q", rec.Code, got, allow)
+		}
+	}
+}
+
 func TestTracesWithoutAToken(t *testing.T) {
 	g := gate{traces: refused{http.StatusUnauthorized, "unauthenticated"}}
 	w := &memory{}
