@@ -42,6 +42,7 @@ type streams struct {
 
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server: UI, API, beacons, OTLP and the embedded store."`
+	Config  configCommand  `cmd:"" help:"Look at the configuration."`
 	Demo    demoCommand    `cmd:"" help:"Run a small shop and a server on a temporary store."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -18,7 +19,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/throughline-rum/throughline/server/internal/api"
+	"github.com/throughline-rum/throughline/server/internal/client"
 	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/server/internal/guard"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/journal"
 	"github.com/throughline-rum/throughline/server/internal/link"
@@ -34,13 +37,17 @@ type serveCommand struct {
 }
 
 // Run serves until ctx ends or a part fails.
-func (c *serveCommand) Run(ctx context.Context, s streams) error {
-	log := slog.New(slog.NewTextHandler(s.stderr, nil))
-	srv, err := startServer(ctx, c.Serve, log, gate(s.getenv("THROUGHLINE_DEBUG_STORE_GATE")))
+func (c *serveCommand) Run(ctx context.Context, line *kong.Context, s streams) error {
+	loaded, err := loadConfig(c.Serve, line)
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "ui", srv.mainURL(), "otlp_http", srv.otlpURL(), "otlp_grpc", srv.otlpGRPC.Addr().String(), "data", c.Data)
+	log := slog.New(slog.NewTextHandler(s.stderr, nil))
+	srv, err := startServer(ctx, loaded.Serve, log, gate(s.getenv("THROUGHLINE_DEBUG_STORE_GATE")))
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "ui", srv.mainURL(), "otlp_http", srv.otlpURL(), "otlp_grpc", srv.otlpGRPC.Addr().String(), "data", loaded.Data)
 	return srv.serveUntilDone(ctx, log)
 }
 
@@ -58,8 +65,11 @@ type server struct {
 	mainServer, otlpServer *http.Server
 	grpcServer             *grpc.Server
 	store                  *duckdb.Store
+	guard                  *guard.Guard
+	clients                *client.Describer
 	journal                *journal.Journal
 	loader                 *ingest.Loader
+	linkLag                *lagWatch
 	stopLoader, stopLink   context.CancelFunc
 	stopping               chan struct{} // closed when the server begins to stop, by stopOnce
 	stopOnce               sync.Once
@@ -85,7 +95,7 @@ func (e *listenError) Unwrap() error { return e.err }
 // startServer opens the listeners and the store and starts every part. The
 // server takes data when it returns. On an error nothing is left running.
 func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate func() bool) (_ *server, err error) {
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	tenant, err := tracecontext.ParseTenant(c.Tenant)
@@ -93,6 +103,12 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 		return nil, err
 	}
 	s := &server{stopping: make(chan struct{})}
+	if s.guard, err = newGuard(&c); err != nil {
+		return nil, err
+	}
+	if s.clients, err = client.NewDescriber(c.GeoIPFile); err != nil {
+		return nil, fmt.Errorf("%w (name a file in the MaxMind DB format with --geoip-file, or none)", err)
+	}
 	defer func() {
 		if err != nil {
 			s.abandon(context.WithoutCancel(ctx))
@@ -123,8 +139,12 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.guard.Register(metrics); err != nil {
+		return nil, err
+	}
 	receiver, err := ingest.New(ingest.Config{
-		Journal: journalWriter{s.journal}, IsFull: isFull, Registerer: metrics,
+		Journal: journalWriter{s.journal}, IsFull: isFull, Registerer: metrics, Beacons: s.guard, Traces: s.guard,
+		Client: s.describe,
 		OnError: func(err error) {
 			log.Error("data could not be taken; its sender was told to try again", "error", err)
 		},
@@ -146,21 +166,19 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	if err != nil {
 		return nil, err
 	}
+	s.linkLag = newLagWatch(s.store, time.Now())
 	handler, err := api.New(api.Config{
 		Query:   query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain}),
 		Beacon:  receiver.Beacon(),
 		Metrics: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Ready: func(ctx context.Context) error {
-			_, err := s.store.Watermark(ctx)
-			return err
-		},
+		Checks:   s.checks(c.Data, c.LinkInterval),
 		OnError:  func(err error) { log.Error("a question could not be answered", "error", err) },
 		Stopping: s.stopping,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.mainServer = newHTTPServer(handler, log)
+	s.mainServer = newHTTPServer(s.guard.API(handler), log)
 	s.otlpServer = newHTTPServer(receiver.OTLP(), log)
 	s.grpcServer = receiver.GRPCServer()
 
@@ -168,7 +186,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	loaderContext, s.stopLoader = context.WithCancel(context.WithoutCancel(ctx))
 	linkContext, s.stopLink = context.WithCancel(context.WithoutCancel(ctx))
 	pass := &link.Pass{
-		Store: s.store, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
+		Store: s.linkLag, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
 		OnError: func(err error) { log.Error("links could not be judged; trying again", "error", err) },
 	}
 
@@ -255,7 +273,7 @@ func (s *server) stop(ctx context.Context) error {
 	errs = append(errs, s.group.Wait(), s.journal.Close())
 	closing, cancel := context.WithTimeout(ctx, stopStore)
 	defer cancel()
-	errs = append(errs, s.store.Close(closing))
+	errs = append(errs, s.store.Close(closing), s.clients.Close())
 	return errors.Join(errs...)
 }
 
@@ -272,4 +290,19 @@ func (s *server) abandon(ctx context.Context) {
 	if s.store != nil {
 		_ = s.store.Close(ctx) // the start's own error is what the user needs
 	}
+	if s.clients != nil {
+		_ = s.clients.Close() // it was only read
+	}
+}
+
+// describe says of a request's sender what may be kept.
+func (s *server) describe(r *http.Request) model.Client {
+	c := s.clients.Describe(s.guard.ClientAddress(r), r.UserAgent())
+	m := model.Client{
+		Browser: c.UserAgentName, BrowserVersion: c.UserAgentVersion, OS: c.OSName, Device: c.DeviceType, Country: c.CountryISOCode,
+	}
+	if c.Address.IsValid() {
+		m.Address = c.Address.String()
+	}
+	return m
 }

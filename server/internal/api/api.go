@@ -4,7 +4,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 
@@ -17,9 +16,9 @@ const Version = "1.1.0"
 // Config is what the handler is made of.
 type Config struct {
 	Query   *query.Engine
-	Beacon  http.Handler // takes POST /beacon
-	Metrics http.Handler // answers GET /metrics
-	Ready   func(ctx context.Context) error
+	Beacon  http.Handler    // takes POST /beacon
+	Metrics http.Handler    // answers GET /metrics
+	Checks  []Check         // answer GET /readyz
 	OnError func(err error) // told of errors that are the server's own; must not block
 	// Stopping is closed when the server begins to stop: live tails end then, since they would never
 	// end by themselves. Nil: they end with their connections.
@@ -53,13 +52,7 @@ func route(r *routes, c *Config) error {
 	r.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	r.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
-		if err := c.Ready(req.Context()); err != nil {
-			writeJSON(w, http.StatusServiceUnavailable, Error{Message: "not ready", Hint: "the store does not answer; the server's log says why"})
-			return
-		}
-		writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
-	})
+	r.Handle("GET /readyz", newReadiness(*c))
 	if err := routeAgent(r); err != nil {
 		return err
 	}

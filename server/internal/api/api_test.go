@@ -73,7 +73,6 @@ func serve(t *testing.T, st store.Reader, onError func(error)) *httptest.Server 
 		}}),
 		Beacon:  http.NotFoundHandler(),
 		Metrics: http.NotFoundHandler(),
-		Ready:   func(context.Context) error { return nil },
 		OnError: onError,
 	})
 	if err != nil {

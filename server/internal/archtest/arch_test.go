@@ -86,6 +86,8 @@ var allowed = []struct {
 	{server + "/internal/urlpattern", nil},
 	{server + "/internal/ingest", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$", server + "/internal/urlpattern"}},
 	{server + "/internal/journal", nil},
+	{server + "/internal/client", nil},
+	{server + "/internal/guard", []string{module + "/wire/"}},
 	{server + "/internal/store", []string{module + "/wire/", server + "/internal/model", server + "/internal/store"}},
 	{server + "/internal/link", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
 	{server + "/internal/query", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
@@ -232,7 +234,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 func TestDocsNameWhatExists(t *testing.T) {
 	path := regexp.MustCompile("`((?:browser|docs|e2e|server|wire|examples)/[A-Za-z0-9_./-]*)`")
 	named := 0
-	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md"} {
+	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md", "docs/operate.md"} {
 		text, err := os.ReadFile(filepath.Join(root, doc))
 		if err != nil {
 			t.Error(err)

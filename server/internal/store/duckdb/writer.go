@@ -63,6 +63,9 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 			}
 			l.Row = found[0]
 		}
+		if !l.Due.IsZero() && !l.Final {
+			s.settled.lower(l.Row)
+		}
 		v, err := linkValues(&l)
 		if err != nil {
 			return invalid(op, "request %v: %w", l.RequestID, err)
@@ -195,7 +198,7 @@ func (w *writer) waiting() *change {
 func (w *writer) close() error {
 	close(w.changes)
 	<-w.stopped
-	_, err := w.conn.ExecContext(context.Background(), "CHECKPOINT")
+	_, err := w.conn.ExecContext(context.Background(), "FORCE CHECKPOINT") // some reads may still be ending
 	return errors.Join(err, w.release())
 }
 

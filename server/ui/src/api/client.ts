@@ -1,3 +1,5 @@
+import { apiToken } from './token.ts';
+
 /** ApiError is a call that brought no data: what happened, and what to do about it. */
 export class ApiError extends Error {
   /** HTTP status; 0 where there was no answer. */
@@ -15,9 +17,10 @@ export class ApiError extends Error {
 /** getJSON fetches one resource of the API; it throws an ApiError for everything but an answer with data. */
 export async function getJSON<T>(path: string, signal?: AbortSignal): Promise<T> {
   let response: Response;
+  const token = apiToken();
   try {
     response = await fetch(`/api/v1/${path}`, {
-      headers: { accept: 'application/json' },
+      headers: { accept: 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
       signal: signal ?? null,
     });
   } catch (cause) {

@@ -2,8 +2,9 @@ import type { UseQueryResult } from '@tanstack/preact-query';
 import type { ComponentChildren } from 'preact';
 import { Link } from 'wouter-preact';
 import { listLocation } from '../listlocation.ts';
+import { ErrorNotice } from './errornotice.tsx';
 import { BackIcon } from './icons.tsx';
-import { ErrorNotice, Skeleton, Slow } from './notice.tsx';
+import { Skeleton, Slow } from './notice.tsx';
 
 /** DetailPage stands around one request or trace: the way back, and what is shown until the data is there. */
 export function DetailPage<T>(props: {

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError } from '../api/client.ts';
 
 export function Notice(props: {
   title: string;
@@ -16,30 +15,6 @@ export function Notice(props: {
       <Heading>{props.title}</Heading>
       {props.children}
     </section>
-  );
-}
-
-/** ErrorNotice says what went wrong, what to do, and offers to try again. */
-export function ErrorNotice(props: { error: unknown; retry: () => void; what: string; page?: boolean }) {
-  const { error, retry, what, page = false } = props;
-  const api = error instanceof ApiError ? error : null;
-  const text = error instanceof Error ? error.message : String(error);
-  return (
-    <Notice
-      title={api?.status === 404 ? `${what} was not found` : `${what} could not be loaded`}
-      tone="error"
-      role="alert"
-      page={page}
-    >
-      <p class="untrusted">{text}</p>
-      {api?.hint && <p class="untrusted">{api.hint}</p>}
-      <p>
-        <button type="button" class="button" onClick={retry}>
-          Try again
-        </button>
-        {api !== null && api.status > 0 && <span class="faint">HTTP {api.status}</span>}
-      </p>
-    </Notice>
   );
 }
 

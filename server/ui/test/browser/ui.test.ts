@@ -54,6 +54,7 @@ afterAll(async () => {
 beforeEach(async () => {
   server.requests = requests;
   server.failure = null;
+  server.token = null;
   server.gate = null;
   server.calls.length = 0;
   await start('light');
@@ -121,6 +122,15 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
     ],
     ['trace', `/traces/${checkoutTrace}`],
     ['large', `/traces/${largeTrace}`],
+    [
+      'sign-in',
+      '/?range=1h',
+      async () => {
+        await page.getByLabel('API token').fill('wrong-0123456789');
+        await page.keyboard.press('Enter');
+        await page.getByText('refused the last token').waitFor();
+      },
+    ],
     ['not-found', '/requests/0000000000000001', () => page.getByRole('alert').waitFor()],
     [
       'help',
@@ -134,6 +144,7 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
   it.each(views)('the view “%s” has no accessibility violation', async (name, path, act) => {
     await context.close();
     await start(theme);
+    if (name === 'sign-in') server.token = 'right-0123456789';
     await open(path);
     await page.locator('.requesttable, .wf-grid, .notice').first().waitFor();
     await act?.();
@@ -346,6 +357,23 @@ describe('the list', () => {
     await page.getByRole('button', { name: 'Try again' }).click();
     await rows().first().waitFor();
     expect(await alert.count()).toBe(0);
+  });
+
+  it('asks for a token where the server wants one, and keeps it in this tab', async () => {
+    server.token = 'right-0123456789';
+    await open('/?range=1h');
+    await page.getByLabel('API token').fill('wrong-0123456789');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('The server refused the last token.').waitFor();
+    await page.getByLabel('API token').fill(' right-0123456789 ');
+    await page.keyboard.press('Enter');
+    await rows().first().waitFor();
+    await page.reload();
+    await rows().first().waitFor();
+    expect(page.url()).not.toContain('right-');
+    const other = await context.newPage();
+    await other.goto(`${server.origin}/traces/${checkoutTrace}`);
+    await other.getByRole('heading', { name: 'This server asks for a token', level: 1 }).waitFor();
   });
 
   it('stands in for rows while they load, and says so when it takes long', async () => {
