@@ -168,9 +168,9 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	}
 	s.linkLag = newLagWatch(s.store, time.Now())
 	handler, err := api.New(api.Config{
-		Query:   query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain}),
-		Beacon:  receiver.Beacon(),
-		Metrics: promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
+		Query:    query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain}),
+		Beacon:   receiver.Beacon(),
+		Metrics:  promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Checks:   s.checks(c.Data, c.LinkInterval),
 		OnError:  func(err error) { log.Error("a question could not be answered", "error", err) },
 		Stopping: s.stopping,
