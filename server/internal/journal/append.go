@@ -159,7 +159,11 @@ func (j *Journal) put(g *group) (records uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.size > segmentHeader && s.size+int64(len(g.buf)) > j.o.SegmentBytes {
+	turn := s.size > segmentHeader && s.size+int64(len(g.buf)) > j.o.SegmentBytes
+	if err := j.leaveFree(s.size, int64(len(g.buf)), turn); err != nil {
+		return 0, err
+	}
+	if turn {
 		if err := j.begin(); err != nil {
 			return 0, j.refuse(err)
 		}
@@ -196,6 +200,28 @@ func (j *Journal) writing(s segment, err error) error {
 	return fmt.Errorf("writing %s: %w", filepath.Join(j.dir, s.name()), err)
 }
 
+// leaveFree answers ErrFull where a group of n bytes after size of the newest segment, or in another one, would leave
+// others less of the disk than they are promised.
+func (j *Journal) leaveFree(size, n int64, turn bool) error {
+	takes := n
+	switch {
+	case turn && j.o.reserve != nil:
+		takes = max(n, j.o.SegmentBytes)
+	case j.ahead && size+n <= j.o.SegmentBytes:
+		return nil
+	case !j.reserved && j.o.reserve != nil:
+		takes = max(n, j.o.SegmentBytes-size)
+	}
+	if j.o.MinFree <= 0 {
+		return nil
+	}
+	free, err := j.o.free(j.dir)
+	if err != nil || free-takes >= j.o.MinFree { // where the system does not tell, the disk itself is the bound
+		return nil
+	}
+	return fmt.Errorf("%w (%d MiB of the disk are free, and %d MiB are kept for the store)", ErrFull, free>>20, j.o.MinFree>>20)
+}
+
 // reserveOnce reserves the newest segment's space, where the system can. It must
 // not matter when it cannot.
 func (j *Journal) reserveOnce(size int64) error {
@@ -203,7 +229,7 @@ func (j *Journal) reserveOnce(size int64) error {
 		return nil
 	}
 	j.reserved = true
-	if size >= j.o.SegmentBytes || j.o.reserve(j.active, j.o.SegmentBytes) == nil {
+	if j.ahead = size >= j.o.SegmentBytes || j.o.reserve(j.active, j.o.SegmentBytes) == nil; j.ahead {
 		return nil
 	}
 	return j.w.Truncate(size) // what was reserved in part

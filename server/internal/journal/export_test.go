@@ -23,3 +23,9 @@ const (
 	SegmentHeader = segmentHeader
 	RecordHeader  = recordHeader
 )
+
+// WithFree makes the options tell how much of the disk is free.
+func (o Options) WithFree(free func(dir string) (int64, error)) Options {
+	o.free = free
+	return o
+}

@@ -23,6 +23,9 @@ type Options struct {
 	// it Append answers ErrFull. The newest file takes its full SegmentBytes ahead.
 	// Default 2 GiB, at least two segments.
 	Budget int64
+	// MinFree is how many bytes of the file system the journal leaves to others, above all to
+	// the store that is to take its records: an Append that would leave less answers ErrFull. Zero: none.
+	MinFree int64
 	// Start is where the first record goes when the folder is empty: the position
 	// that the store has committed, so that a journal that was lost does not
 	// give out positions again.
@@ -30,6 +33,7 @@ type Options struct {
 
 	wrap       func(*os.File) file             // faults of the disk, for tests
 	reserve    func(f *os.File, n int64) error // may be nil
+	free       func(dir string) (int64, error)
 	syncDir    func(dir string) error
 	groupBytes int // default groupBytes
 }
@@ -65,6 +69,7 @@ type Journal struct {
 	active   *os.File
 	w        file
 	reserved bool // or tried
+	ahead    bool // the newest segment's space is reserved
 	seal     sealer
 
 	trimming sync.Mutex    // taken before io
@@ -109,6 +114,9 @@ func Open(dir string, o Options) (*Journal, error) {
 	}
 	if o.wrap == nil {
 		o.wrap, o.reserve = func(f *os.File) file { return osFile{f} }, reserve
+	}
+	if o.free == nil {
+		o.free = freeBytes
 	}
 	if o.SegmentBytes < 0 || o.Budget < 2*o.SegmentBytes {
 		return nil, fmt.Errorf("journal: a budget of %d bytes for segments of %d bytes is too small; give it room for two", o.Budget, o.SegmentBytes)
@@ -240,7 +248,7 @@ func (j *Journal) begin() error {
 		return err
 	}
 	old := j.active
-	j.active, j.w, j.reserved = f, j.o.wrap(f), false
+	j.active, j.w, j.reserved, j.ahead = f, j.o.wrap(f), false, false
 	j.mu.Lock()
 	j.segments = append(j.segments, s)
 	j.used += s.size
