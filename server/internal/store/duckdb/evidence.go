@@ -47,7 +47,7 @@ func (s *Store) addTraces(ctx context.Context, q querier, evidence []model.Evide
 			}
 		}
 	}
-	ranges := s.directory.find(keys...)
+	ranges := s.find(keys...)
 	if len(ranges) == 0 {
 		return nil
 	}
@@ -83,14 +83,14 @@ func (s *Store) addTraces(ctx context.Context, q querier, evidence []model.Evide
 // addBeyond adds, to the first spans of a trace that has more, those whose parent is the request's or which
 // Server-Timing named.
 func (s *Store) addBeyond(ctx context.Context, q querier, r *model.RequestEvent, id tracecontext.TraceID, first []model.SpanFacts, maxSpans int) ([]model.SpanFacts, error) {
-	if len(first) < maxSpans || id.IsZero() || maxSpans == 0 && len(s.directory.find(traceKey(keySpanTrace, id))) == 0 {
+	if len(first) < maxSpans || id.IsZero() || maxSpans == 0 && len(s.find(traceKey(keySpanTrace, id))) == 0 {
 		return first, nil
 	}
 	var named tracecontext.SpanID
 	if r.Answer.TraceID == id {
 		named = r.Answer.SpanID
 	}
-	query := strings.ReplaceAll(sqlWorkBeyond, "/*near*/", stretches("spans", sqlFactColumns, s.directory.find(traceKey(keySpanTrace, id))))
+	query := strings.ReplaceAll(sqlWorkBeyond, "/*near*/", stretches("spans", sqlFactColumns, s.find(traceKey(keySpanTrace, id))))
 	found, err := collect(ctx, q, factColumns, query, id.String(), maxSpans, unsigned(number(r.Sent.SpanID)), unsigned(number(named)))
 	if err != nil || len(found) == 0 {
 		return first, err
@@ -116,7 +116,7 @@ func (s *Store) addNamed(ctx context.Context, q querier, evidence []model.Eviden
 		at, ids, traces = append(at, i), append(ids, number(sent.SpanID)), append(traces, trace)
 		keys = append(keys, idKey(keyDtr, number(sent.SpanID)))
 	}
-	ranges := s.directory.find(keys...)
+	ranges := s.find(keys...)
 	if len(ranges) == 0 {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (s *Store) addSameAnswers(ctx context.Context, q querier, evidence []model.
 		at, traces, responses = append(at, i), append(traces, trace), append(responses, response)
 		sessions, urls = append(sessions, r.SessionID), append(urls, r.URL)
 	}
-	ranges := s.directory.find(keys...)
+	ranges := s.find(keys...)
 	if len(ranges) == 0 {
 		return nil
 	}

@@ -147,7 +147,7 @@ func (s *Store) nearTerm(c *conditions, t *store.Term) {
 		}
 		keys = append(keys, textKey(kind, v))
 	}
-	c.terms = append(c.terms, near(s.directory.find(keys...)))
+	c.terms = append(c.terms, near(s.find(keys...)))
 }
 
 func (s *Store) traceTerm(c *conditions, t *store.Term) {
@@ -159,7 +159,7 @@ func (s *Store) traceTerm(c *conditions, t *store.Term) {
 		c.terms = append(c.terms, "NOT "+is)
 		return
 	}
-	c.terms = append(c.terms, fmt.Sprintf("(%s OR %s)", near(s.directory.find(traceKey(keyRequestTrace, id))), joined), is)
+	c.terms = append(c.terms, fmt.Sprintf("(%s OR %s)", near(s.find(traceKey(keyRequestTrace, id))), joined), is)
 }
 
 // near is the condition that a row stands in one of some stretches.

@@ -78,7 +78,7 @@ func (s *Store) Usage(ctx context.Context) (store.Usage, error) {
 			continue
 		}
 		if err != nil {
-			return store.Usage{}, failure(ctx, op, err)
+			return store.Usage{}, s.failure(ctx, op, err)
 		}
 		u.Bytes += info.Size()
 	}

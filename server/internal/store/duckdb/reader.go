@@ -27,7 +27,7 @@ func (s *Store) Requests(ctx context.Context, f store.Filter, p store.Page) ([]m
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.requestsBySeq(ctx, op, s.db, seqs)
+	found, err := s.requestsBySeq(ctx, op, nil, seqs)
 	return linked(inListingOrder(found)), err
 }
 
@@ -53,7 +53,7 @@ func (s *Store) seqs(ctx context.Context, op string, c *conditions, query string
 	return readAll(ctx, s, op, func(n *uint64) []any { return []any{n} }, c.in(query), c.args...)
 }
 
-// requestsBySeq reads requests by their seqs, in no order.
+// requestsBySeq reads requests by their seqs, in no order; without a transaction where q is nil.
 func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []uint64) ([]storedRequest, error) {
 	if len(seqs) == 0 {
 		return nil, nil
@@ -62,6 +62,9 @@ func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []
 		return nil, err
 	}
 	defer s.leave()
+	if q == nil {
+		q = s.db
+	}
 	seqs = slices.Sorted(slices.Values(seqs))
 	var all []storedRequest
 	// Rows that stand far from each other are read apart, so that what lies between them is not looked at.
@@ -72,7 +75,7 @@ func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []
 		}
 		found, err := collect(ctx, q, requestColumns, sqlRequestsBySeq, seqs[:n], unsigned(seqs[0]), unsigned(seqs[n-1]))
 		if err != nil {
-			return nil, failure(ctx, op, err)
+			return nil, s.failure(ctx, op, err)
 		}
 		all, seqs = append(all, found...), seqs[n:]
 	}
@@ -89,7 +92,7 @@ func (s *Store) Request(ctx context.Context, id model.EventID) (model.LinkedRequ
 }
 
 func (s *Store) request(ctx context.Context, op string, id model.EventID) (storedRequest, error) {
-	found, err := read(ctx, s, op, requestColumns, sqlRequest, s.directory.find(idKey(keyRequest, number(id))), unsigned(number(id)))
+	found, err := read(ctx, s, op, requestColumns, sqlRequest, s.find(idKey(keyRequest, number(id))), unsigned(number(id)))
 	switch {
 	case err != nil:
 		return storedRequest{}, err
@@ -125,7 +128,7 @@ func (s *Store) Tail(ctx context.Context, after uint64, f store.Filter, limit in
 	if err != nil {
 		return nil, 0, err
 	}
-	found, err := s.requestsBySeq(ctx, op, s.db, seqs)
+	found, err := s.requestsBySeq(ctx, op, nil, seqs)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -142,7 +145,7 @@ func (s *Store) Trace(ctx context.Context, id tracecontext.TraceID, limit int) (
 	if err := store.CheckAtLeast(limit, 0); err != nil {
 		return nil, refuse(op, err)
 	}
-	found, err := read(ctx, s, op, spanColumns, sqlTrace, s.directory.find(traceKey(keySpanTrace, id)), id.String(), limit)
+	found, err := read(ctx, s, op, spanColumns, sqlTrace, s.find(traceKey(keySpanTrace, id)), id.String(), limit)
 	slices.SortFunc(found, func(a, b model.Span) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(number(a.SpanID), number(b.SpanID)))
 	})
@@ -158,7 +161,7 @@ func (s *Store) TraceRequests(ctx context.Context, id tracecontext.TraceID, limi
 	if id.IsZero() {
 		return nil, nil
 	}
-	found, err := read(ctx, s, op, requestColumns, sqlTraceRequests, s.directory.find(traceKey(keyRequestTrace, id)), id.String(), limit)
+	found, err := read(ctx, s, op, requestColumns, sqlTraceRequests, s.find(traceKey(keyRequestTrace, id)), id.String(), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +169,7 @@ func (s *Store) TraceRequests(ctx context.Context, id tracecontext.TraceID, limi
 	if err != nil {
 		return nil, err
 	}
-	joined, err := s.requestsBySeq(ctx, op, s.db, seqs)
+	joined, err := s.requestsBySeq(ctx, op, nil, seqs)
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +202,9 @@ func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []an
 		return nil, err
 	}
 	defer s.leave()
+	if err := ctx.Err(); err != nil {
+		return nil, s.failure(ctx, op, err)
+	}
 	var all []T
 	for _, r := range ranges {
 		found, err := readAll(ctx, s, op, columns, strings.Replace(query, "/*rows*/", r.text(), 1), args...)
@@ -218,7 +224,7 @@ func readAll[T any](ctx context.Context, s *Store, op string, columns func(*T) [
 	defer s.leave()
 	found, err := collect(ctx, s.db, columns, query, args...)
 	if err != nil {
-		return nil, failure(ctx, op, err)
+		return nil, s.failure(ctx, op, err)
 	}
 	return found, nil
 }

@@ -37,10 +37,10 @@ func (s *Store) Events(ctx context.Context, k store.EventsKey, limit int) (store
 		return store.Events{}, refuse(op, err)
 	}
 	e := eventsReader{store: s, column: "session_id", value: k.SessionID, limit: limit}
-	ranges := s.directory.find(textKey(keySession, k.SessionID))
+	ranges := s.find(textKey(keySession, k.SessionID))
 	if k.PageID != "" {
 		e.column, e.value = "page_id", k.PageID
-		ranges = s.directory.find(textKey(keyPage, k.PageID))
+		ranges = s.find(textKey(keyPage, k.PageID))
 	}
 	e.ranges = ranges
 	var all store.Events

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -42,19 +43,34 @@ type Options struct {
 
 // Store is an open database file. Its methods may be called from many goroutines.
 type Store struct {
-	db        *sql.DB
-	path      string
-	writer    *writer
-	directory *directory
-	settled   settledRows
-	window    uint64 // workWindow, but for tests
+	path    string
+	options Options
+	settled settledRows
+	window  uint64                          // workWindow, but for tests
+	free    func(dir string) (int64, error) // freeBytes, but for tests
 
-	mu     sync.RWMutex // read-held by every call, so that Close waits for them
-	closed bool
+	*engine // to be used by calls alone, between enter and leave: mend puts another one there
 
+	mu      sync.Mutex
+	calls   int       // under way
+	idle    sync.Cond // told when calls has become zero
+	down    *Error    // why there is no engine now
+	closed  bool
+	mending atomic.Bool
+
+	work      sync.WaitGroup // of mend
+	life      context.Context
+	end       context.CancelFunc
 	closing   sync.Once
 	shut      chan struct{} // closed when everything is released
 	shutError error         // to be read after shut
+}
+
+// engine is an open database.
+type engine struct {
+	db        *sql.DB
+	writer    *writer
+	directory *directory
 }
 
 var (
@@ -76,7 +92,18 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
+func open(ctx context.Context, path string, o Options) (*Store, error) {
+	e, err := openEngine(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, options: o, window: workWindow, free: freeBytes, engine: e, shut: make(chan struct{})}
+	s.idle.L = &s.mu
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	return s, nil
+}
+
+func openEngine(ctx context.Context, path string, o Options) (_ *engine, err error) {
 	dsn, err := dataSource(path, o)
 	if err != nil {
 		return nil, err
@@ -85,28 +112,37 @@ func open(ctx context.Context, path string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: sql.OpenDB(connector), path: path, window: workWindow, shut: make(chan struct{})}
+	e := &engine{db: sql.OpenDB(connector)}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.db.Close())
+			err = errors.Join(err, e.db.Close())
 		}
 	}()
-	s.db.SetMaxOpenConns(connections)
-	s.db.SetMaxIdleConns(connections)
+	e.db.SetMaxOpenConns(connections)
+	e.db.SetMaxIdleConns(connections)
 
-	if err := own(ctx, s.db); err != nil {
+	if err := own(ctx, e.db); err != nil {
 		return nil, err
 	}
-	if err := prepareSchema(ctx, s.db); err != nil {
+	if err := prepareSchema(ctx, e.db); err != nil {
 		return nil, err
 	}
-	if s.directory, err = loadDirectory(ctx, s.db); err != nil {
+	if e.directory, err = loadDirectory(ctx, e.db); err != nil {
 		return nil, err
 	}
-	if s.writer, err = newWriter(ctx, s.db, s.directory); err != nil {
+	if e.writer, err = newWriter(ctx, e.db, e.directory); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return e, nil
+}
+
+// close writes everything into the file and releases it.
+func (e *engine) close() error {
+	err := e.writer.close()
+	if closeErr := e.db.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // dataSource returns the driver's name for the file and its settings.
@@ -173,24 +209,53 @@ func (s *Store) shutDown() {
 	defer close(s.shut)
 	s.mu.Lock()
 	s.closed = true
+	s.await()
 	s.mu.Unlock()
-	err := s.writer.close()
-	if closeErr := s.db.Close(); err == nil {
-		err = closeErr
+	s.end()
+	s.work.Wait()
+	if s.down != nil { // the file is closed already
+		return
 	}
-	if err != nil {
+	if err := s.engine.close(); err != nil {
 		s.shutError = failure(context.Background(), "close", err)
 	}
 }
 
-// enter begins a call; leave ends it.
+// enter begins a call, or a part of one; leave ends it.
 func (s *Store) enter(op string) error {
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
 		return failure(context.Background(), op, ErrClosed)
+	case s.down != nil:
+		down := *s.down
+		down.Op = op
+		return &down
 	}
+	s.calls++
 	return nil
 }
 
-func (s *Store) leave() { s.mu.RUnlock() }
+func (s *Store) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls--; s.calls == 0 {
+		s.idle.Broadcast()
+	}
+}
+
+// await waits until no call is under way; the caller holds mu, and has seen to it that none begins.
+func (s *Store) await() {
+	for s.calls > 0 {
+		s.idle.Wait()
+	}
+}
+
+// find asks the directory.
+func (s *Store) find(keys ...key) []seqRange {
+	s.mu.Lock()
+	d := s.engine.directory
+	s.mu.Unlock()
+	return d.find(keys...)
+}

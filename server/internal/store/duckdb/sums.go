@@ -100,7 +100,7 @@ func (s *Store) Endpoints(ctx context.Context, f store.Filter, limit int) ([]sto
 		for j, to := range []*time.Duration{&endpoints[i].P50, &endpoints[i].P75, &endpoints[i].P95} {
 			bucket, ok := e.quantiles[j].(int16)
 			if !ok {
-				return nil, failure(ctx, op, fmt.Errorf("a quantile of the Go type %T", e.quantiles[j]))
+				return nil, s.failure(ctx, op, fmt.Errorf("a quantile of the Go type %T", e.quantiles[j]))
 			}
 			*to = model.BucketDuration(bucket)
 		}
@@ -240,7 +240,7 @@ func (s *Store) addTraceSums(ctx context.Context, op string, traces []store.Trac
 		services      []any
 	}
 	columns := func(v *sums) []any { return []any{&v.id, &v.spans, &v.errors, (*listColumn)(&v.services)} }
-	found, err := read(ctx, s, op, columns, sqlTraceSums, s.directory.find(keys...), ids)
+	found, err := read(ctx, s, op, columns, sqlTraceSums, s.find(keys...), ids)
 	if err != nil {
 		return err
 	}

@@ -74,12 +74,12 @@ func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, 
 	// One transaction, so that all queries see the same rows.
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return store.Work{}, failure(ctx, op, err)
+		return store.Work{}, s.failure(ctx, op, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it has only read
 	p, err := s.findPortion(ctx, tx, after, now, limit)
 	if err != nil {
-		return store.Work{}, failure(ctx, op, err)
+		return store.Work{}, s.failure(ctx, op, err)
 	}
 	found, err := s.requestsBySeq(ctx, op, tx, p.requests)
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, 
 	}
 	evidence, err := s.gather(ctx, tx, found, maxSpans)
 	if err != nil {
-		return store.Work{}, failure(ctx, op, err)
+		return store.Work{}, s.failure(ctx, op, err)
 	}
 	return store.Work{Evidence: evidence, Next: p.next, More: p.more}, nil
 }
@@ -108,7 +108,7 @@ func (s *Store) Evidence(ctx context.Context, id model.EventID, maxSpans int) (m
 	defer s.leave()
 	evidence, err := s.gather(ctx, s.db, []storedRequest{r}, maxSpans)
 	if err != nil {
-		return model.Evidence{}, failure(ctx, op, err)
+		return model.Evidence{}, s.failure(ctx, op, err)
 	}
 	return evidence[0], nil
 }
@@ -196,7 +196,7 @@ func (s *Store) findConcerned(ctx context.Context, tx *sql.Tx, seq, upTo, bucket
 		return nil, 0, err
 	}
 	query := strings.Replace(sqlWorkCauses, "/*near*/",
-		stretches("requests", "seq, sent_trace_id, answer_trace_id, sent_span_id, link_final", s.directory.find(keys...)), 1)
+		stretches("requests", "seq, sent_trace_id, answer_trace_id, sent_span_id, link_final", s.find(keys...)), 1)
 	columns := func(c *concerned) []any { return []any{&c.request, &c.cause} }
 	for n := limit + 1; ; n *= 2 {
 		found, err := collect(ctx, tx, columns, query, unsigned(seq), unsigned(upTo), unsigned(bucket), n)

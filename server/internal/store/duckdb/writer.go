@@ -41,7 +41,7 @@ func (s *Store) Write(ctx context.Context, b store.Batch) error {
 func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Watermark) error {
 	const op = "put links"
 	if err := ctx.Err(); err != nil {
-		return failure(ctx, op, err)
+		return s.failure(ctx, op, err)
 	}
 	c := &change{rows: new(rows), watermark: &next}
 	latest := make(map[model.EventID]int, len(links))
@@ -54,7 +54,7 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 	for _, i := range latest {
 		l := links[i]
 		if l.Row == 0 {
-			found, err := read(ctx, s, op, func(n *uint64) []any { return []any{n} }, sqlSeqOfRequest, s.directory.find(idKey(keyRequest, number(l.RequestID))), unsigned(number(l.RequestID)))
+			found, err := read(ctx, s, op, func(n *uint64) []any { return []any{n} }, sqlSeqOfRequest, s.find(idKey(keyRequest, number(l.RequestID))), unsigned(number(l.RequestID)))
 			if err != nil {
 				return err
 			}
@@ -90,20 +90,25 @@ func (s *Store) submit(ctx context.Context, op string, c *change) error {
 		return err
 	}
 	defer s.leave()
+	if c.run == nil {
+		if err := s.roomFor(); err != nil {
+			return err
+		}
+	}
 	c.done = make(chan error, 1)
 	select {
 	case s.writer.changes <- c:
 	case <-ctx.Done():
-		return failure(ctx, op, ctx.Err())
+		return s.failure(ctx, op, ctx.Err())
 	}
 	select {
 	case err := <-c.done:
 		if err != nil {
-			return failure(context.Background(), op, err)
+			return s.failure(context.Background(), op, err)
 		}
 		return nil
 	case <-ctx.Done():
-		return failure(ctx, op, ctx.Err())
+		return s.failure(ctx, op, ctx.Err())
 	}
 }
 

@@ -1,0 +1,73 @@
+package duckdb
+
+import (
+	"errors"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/store"
+)
+
+// TestMend has the engine give up while others write and read: what was acknowledged stays, and the
+// store goes on by itself.
+func TestMend(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "test.duckdb"))
+	g := newTraffic(1)
+	var batches []store.Batch
+	for range 40 {
+		batches = append(batches, g.batch(40))
+	}
+	var wg sync.WaitGroup
+	for i := range batches {
+		wg.Go(func() {
+			for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+				err := s.Write(t.Context(), batches[i])
+				if err == nil {
+					return
+				}
+				if e := (*Error)(nil); !errors.As(err, &e) || e.Kind != KindResource {
+					t.Errorf("write: %v, want an error that passes", err)
+					return
+				}
+				if _, err := s.Requests(t.Context(), store.Filter{}, store.Page{Limit: 1}); err == nil {
+					continue
+				}
+				<-time.After(10 * time.Millisecond) // as the loader does between two attempts
+			}
+			t.Error("the store did not come back")
+		})
+		if i%10 == 0 {
+			s.mendSoon(&Error{Kind: KindFatal, Err: errors.New("the engine gave up")})
+		}
+	}
+	wg.Wait()
+	s.work.Wait()
+	u, err := s.Usage(t.Context())
+	if err != nil || u.Requests != 400 || u.Spans != 1200 {
+		t.Errorf("usage %+v, %v; want 400 requests and 1200 spans", u, err)
+	}
+}
+
+// TestRoom: what would fill the disk is refused before the engine sees it, and reading goes on.
+func TestRoom(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "test.duckdb"))
+	free := int64(1 << 30)
+	s.free = func(string) (int64, error) { return free, nil }
+	g := newTraffic(1)
+	b := g.batch(8)
+	if err := s.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	free = 1 << 20
+	err := s.Write(t.Context(), g.batch(8))
+	wantError(t, err, KindResource, "disk")
+	if _, err := s.Request(t.Context(), b.Requests[0].ID); err != nil {
+		t.Errorf("reading on a full disk: %v", err)
+	}
+	free = 1 << 30
+	if err := s.Write(t.Context(), g.batch(8)); err != nil {
+		t.Errorf("writing once there is space again: %v", err)
+	}
+}
