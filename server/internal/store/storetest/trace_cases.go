@@ -183,7 +183,7 @@ func testServiceMapBounds(t *testing.T, st Store) {
 		parent.Start, child.Start = epoch.Add(time.Duration(n/3)), epoch.Add(time.Duration(n/3))
 		b.Spans = append(b.Spans, child, parent)
 	}
-	b.Requests = requestsWith(4, func(n int, e *model.RequestEvent) { e.ApplicationID = "app" })
+	b.Requests = requestsWith(4, func(_ int, e *model.RequestEvent) { e.ApplicationID = "app" })
 	write(t, st, b)
 	for n := 1; n <= 4; n++ {
 		l := judged(n, model.Linked)
