@@ -129,7 +129,7 @@ type ServiceEdge struct {
 type Service struct {
 	Name      string
 	Hosts     []string  // that its spans name (model.Span.Host), in order, at most MaxNames
-	FirstSeen time.Time // the earliest model.Span.Received
+	FirstSeen time.Time // when its first span came in (model.Span.Received)
 }
 
 // Session is what is selected of a session.

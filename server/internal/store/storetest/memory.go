@@ -185,9 +185,6 @@ func (m *Memory) learn(s *spanRow) {
 			known = &service{hosts: map[string]bool{}, firstSeen: s.Received}
 			m.services[s.Service] = known
 		}
-		if s.Received.Before(known.firstSeen) {
-			known.firstSeen = s.Received
-		}
 		if s.Host != "" {
 			known.hosts[s.Host] = true
 		}

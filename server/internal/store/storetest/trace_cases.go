@@ -227,8 +227,8 @@ func testServices(t *testing.T, st Store) {
 		}
 		b.Spans = append(b.Spans, s)
 	}
-	add("b", "", 5)
-	add("b", "z.example", 3)
+	add("b", "", 3)
+	add("b", "z.example", 4)
 	add("b", "a.example", 4)
 	add("b", "z.example", 9)
 	add("", "nobody.example", 1)
