@@ -199,6 +199,9 @@ func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []an
 		return nil, err
 	}
 	defer s.leave()
+	if err := ctx.Err(); err != nil { // there may be no stretch to read
+		return nil, failure(ctx, op, err)
+	}
 	var all []T
 	for _, r := range ranges {
 		found, err := readAll(ctx, s, op, columns, strings.Replace(query, "/*rows*/", r.text(), 1), args...)
