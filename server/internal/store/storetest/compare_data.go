@@ -312,6 +312,10 @@ func writing(b store.Batch) question {
 	text := fmt.Sprintf("Write at position %d of %d values", b.Position, b.Len())
 	if b.Len() == 1 {
 		text += fmt.Sprintf(": %+v", b)
+		if len(b.Requests) == 1 && b.Requests[0].Answer.ResponseID != nil {
+			answer := b.Requests[0].Answer
+			text += fmt.Sprintf(", response %d, sampled %v", *answer.ResponseID, *answer.Sampled)
+		}
 	}
 	return question{text: text, ask: func(ctx context.Context, s *side) (any, error) {
 		if err := s.st.Write(ctx, b); err != nil {

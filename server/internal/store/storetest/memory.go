@@ -239,7 +239,9 @@ func (x *index) addRequest(r *requestRow) {
 
 func (x *index) addSpan(s *spanRow) {
 	x.spans[contextOf(&s.Span)] = true
-	x.byTrace[s.TraceID] = append(x.byTrace[s.TraceID], s)
+	if !s.TraceID.IsZero() {
+		x.byTrace[s.TraceID] = append(x.byTrace[s.TraceID], s)
+	}
 	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid && !s.Dtr.SpanID.IsZero() {
 		x.byDtr[s.Dtr.SpanID] = append(x.byDtr[s.Dtr.SpanID], s)
 	}
