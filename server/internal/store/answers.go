@@ -71,7 +71,7 @@ type TraceQuery struct {
 	From, To    time.Time     // the entry span starts in [From, To); zero: no bound
 	Service     string        // empty: any
 	Name        string        // part of the span's name or route, without case; empty: any
-	MinDuration time.Duration // zero: any
+	MinDuration time.Duration // zero or less: any
 	Error       bool          // only spans with the status error
 	Before      *TracePlace
 	Limit       int // 1 to MaxLimit
@@ -129,7 +129,7 @@ type ServiceEdge struct {
 type Service struct {
 	Name      string
 	Hosts     []string  // that its spans name (model.Span.Host), in order, at most MaxNames
-	FirstSeen time.Time // the earliest model.Span.Received
+	FirstSeen time.Time // when its first span came in (model.Span.Received)
 }
 
 // Session is what is selected of a session.

@@ -202,7 +202,7 @@ func read[T any](ctx context.Context, s *Store, op string, columns func(*T) []an
 		return nil, err
 	}
 	defer s.leave()
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil { // there may be no stretch to read
 		return nil, s.failure(ctx, op, err)
 	}
 	var all []T

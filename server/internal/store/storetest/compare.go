@@ -35,8 +35,8 @@ func Compare(t *testing.T, open func(t *testing.T) Store) {
 	first, seeds, steps := setting(t, envSeed, 1), setting(t, envSeeds, 2), setting(t, envSteps, 50)
 	for seed := first; seed < first+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			if d := difference(t, open, uint64(seed), steps); d != "" {
-				t.Errorf("%s=%d %s=%d shows:\n%s", envSeed, seed, envSteps, steps, d)
+			if history, q := difference(t, open, uint64(seed), steps); q != nil {
+				t.Errorf("%s=%d %s=%d shows:\n%s", envSeed, seed, envSteps, steps, shrink(t, open, history, *q))
 			}
 		})
 	}
@@ -93,27 +93,27 @@ func (r *reference) Reopen(*testing.T) Store { return r }
 // questionsPerStep is how many questions follow each step of a history.
 const questionsPerStep = 8
 
-// difference returns a report of the first difference, empty where there is none.
-func difference(t *testing.T, open func(t *testing.T) Store, seed uint64, steps int) string {
+// difference returns the first question that is answered otherwise, and what was done
+// before it; nil where there is none.
+func difference(t *testing.T, open func(t *testing.T) Store, seed uint64, steps int) (history []question, q *question) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 0x7468726f7567686c))
 	memory := new(reference)
 	want, got := &side{st: memory}, &side{st: open(t)}
 	w := newWorld(rnd, &memory.Memory)
-	var history []question
 	for i := range steps {
 		step := w.step(t, i, steps)
-		history = append(history, step)
-		if d := compare(t, step, want, got); d != "" {
-			return shrink(t, open, history[:len(history)-1], step)
+		if compare(t, step, want, got) != "" {
+			return history, &step
 		}
+		history = append(history, step)
 		for range questionsPerStep {
 			if q := w.question(); compare(t, q, want, got) != "" {
-				return shrink(t, open, history, q)
+				return history, &q
 			}
 		}
 	}
-	return ""
+	return nil, nil
 }
 
 // compare puts a question to both sides and returns how their answers differ.

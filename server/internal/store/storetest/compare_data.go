@@ -101,6 +101,9 @@ func (w *world) time() time.Time {
 	}
 }
 
+// received is the server's clock, which all of a write have in common.
+func (w *world) received() time.Time { return epoch.Add(time.Duration(w.writes) * time.Second) }
+
 func (w *world) duration() time.Duration {
 	switch w.IntN(6) {
 	case 0:
@@ -149,7 +152,7 @@ func (w *world) attributes() model.Attributes {
 func (w *world) request() model.RequestEvent {
 	e := model.RequestEvent{
 		ID: w.id(), Frontend: w.frontend(), Kind: pick(w, model.KindDocument, model.KindFetch, model.KindXHR, model.KindResource),
-		Initiator: pick(w, "", "fetch", "img"), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.time(),
+		Initiator: pick(w, "", "fetch", "img"), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.received(),
 		URL: w.url(), Host: w.host(), URLPattern: pick(w, routes...), Method: pick(w, "GET", "GET", "POST", ""),
 		StatusCode: pick(w, statuses...), Error: pick(w, reasons...),
 		TraceContextHint: pick(w, "", model.ContextSet, model.ContextFromServer), ServerTimingHint: pick(w, "", model.TimingReceived, model.TimingMismatch),
@@ -180,7 +183,7 @@ func (w *world) request() model.RequestEvent {
 
 func (w *world) navigation() model.NavigationEvent {
 	return model.NavigationEvent{
-		ID: w.id(), Frontend: w.frontend(), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.time(), URL: w.url(),
+		ID: w.id(), Frontend: w.frontend(), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.received(), URL: w.url(),
 		URLPattern: pick(w, routes...), Referrer: pick(w, texts...), Title: pick(w, texts...), Type: pick(w, "navigate", "soft"),
 		ActivationStart: w.duration(), DOMInteractive: w.duration(), DOMContentLoadedEventStart: w.duration(),
 		DOMContentLoadedEventEnd: w.duration(), DOMComplete: w.duration(), LoadEventStart: w.duration(), LoadEventEnd: w.duration(),
@@ -190,14 +193,14 @@ func (w *world) navigation() model.NavigationEvent {
 
 func (w *world) webVital() model.WebVital {
 	return model.WebVital{
-		ID: w.id(), Frontend: w.frontend(), Time: w.time(), Clock: w.clock(), Received: w.time(), URL: w.url(),
+		ID: w.id(), Frontend: w.frontend(), Time: w.time(), Clock: w.clock(), Received: w.received(), URL: w.url(),
 		Name: pick(w, "LCP", "CLS"), Value: pick(w, 0, 0.1+0.2, 1e300, 1234.5), Rating: pick(w, "", "good", "poor"),
 	}
 }
 
 func (w *world) error() model.ErrorEvent {
 	return model.ErrorEvent{
-		ID: w.id(), Frontend: w.frontend(), Time: w.time(), Clock: w.clock(), Received: w.time(), URL: w.url(),
+		ID: w.id(), Frontend: w.frontend(), Time: w.time(), Clock: w.clock(), Received: w.received(), URL: w.url(),
 		Source: pick(w, "exception", "csp", "resource"), Type: pick(w, "", "TypeError", "typeerror"), Message: pick(w, texts...),
 		Stack: pick(w, texts...), Handled: w.IntN(2) == 0, RequestID: often(w, 2, w.id()), Fingerprint: w.fingerprint(), Attributes: w.attributes(),
 	}
@@ -209,7 +212,7 @@ func (w *world) fingerprint() [8]byte {
 
 func (w *world) action() model.ActionEvent {
 	return model.ActionEvent{
-		ID: w.id(), Frontend: w.frontend(), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.time(), URL: w.url(),
+		ID: w.id(), Frontend: w.frontend(), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.received(), URL: w.url(),
 		Kind: pick(w, "click", "key"), Name: pick(w, texts...), Attributes: w.attributes(),
 	}
 }
@@ -217,7 +220,7 @@ func (w *world) action() model.ActionEvent {
 func (w *world) span() model.Span {
 	s := model.Span{
 		TraceID: w.traceID(), SpanID: w.spanID(), ParentSpanID: often(w, 4, w.spanID()), Name: pick(w, texts...),
-		Kind: model.SpanKind(w.IntN(6)), Flags: w.Uint32(), Start: w.time(), Duration: w.duration(), Received: w.time(),
+		Kind: model.SpanKind(w.IntN(6)), Flags: w.Uint32(), Start: w.time(), Duration: w.duration(), Received: w.received(),
 		TraceState: pick(w, texts...), Service: pick(w, serviceNames...), Scope: pick(w, texts...), StatusCode: int8(w.IntN(3)),
 		StatusMessage: pick(w, texts...), Entry: w.IntN(2) == 0, Route: pick(w, routes...), HTTPStatus: pick(w, statuses...) % 1000,
 		Via: pick(w, "", "1.1 nginx"), Attributes: w.attributes(), Resource: w.attributes(),
@@ -309,6 +312,10 @@ func writing(b store.Batch) question {
 	text := fmt.Sprintf("Write at position %d of %d values", b.Position, b.Len())
 	if b.Len() == 1 {
 		text += fmt.Sprintf(": %+v", b)
+		if len(b.Requests) == 1 && b.Requests[0].Answer.ResponseID != nil {
+			answer := b.Requests[0].Answer
+			text += fmt.Sprintf(", response %d, sampled %v", *answer.ResponseID, *answer.Sampled)
+		}
 	}
 	return question{text: text, ask: func(ctx context.Context, s *side) (any, error) {
 		if err := s.st.Write(ctx, b); err != nil {

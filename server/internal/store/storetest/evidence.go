@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -19,7 +20,12 @@ var evidenceTests = []testCase{
 	{"no spans without ids", testNoIDs},
 	{"whether the host was seen", testHostSeen},
 	{"a bounded number of spans", testMaxSpans},
+	{"spans that matter beyond the number", testBeyondMaxSpans},
 	{"requests that share a trace", testSharedTrace},
+	{"the services of the host", testHostServices},
+	{"requests of other sessions with the same answer", testSameAnswer},
+	{"how many sessions had the same answer", testSameAnswerSessions},
+	{"one request's evidence is what work offers", testEvidenceAsOffered},
 }
 
 // checkout is the services that answer for the host of entrySpan.
@@ -186,4 +192,202 @@ func testSharedTrace(t *testing.T, st Store) {
 		{Request: first, Trace: facts(a, b), HostSeen: true, HostServices: checkout},
 		{Request: second, Trace: facts(a, b), HostSeen: true, HostServices: checkout},
 	}, w.Evidence)
+}
+
+func testBeyondMaxSpans(t *testing.T, st Store) {
+	e := request(1)
+	e.Answer.SpanContext = model.SpanContext{TraceID: traceID(60), SpanID: spanID(119)}
+	other := request(2)
+	other.Sent.TraceID = e.Sent.TraceID
+	b := store.Batch{Requests: []model.RequestEvent{e, other}}
+	for id := 100; id < 120; id++ {
+		own, answered := span(1, id), span(60, id)
+		if id%5 == 4 { // 104, 109, 114, 119
+			own.ParentSpanID, answered.ParentSpanID = e.Sent.SpanID, spanID(200)
+		}
+		if id == 117 {
+			own.ParentSpanID = other.Sent.SpanID
+		}
+		b.Spans = append(b.Spans, own, answered)
+	}
+	slices.Reverse(b.Spans)
+	write(t, st, b)
+	for _, tc := range []struct {
+		request                   int
+		maxSpans                  int
+		trace, answerTrace, byDtr []int
+	}{
+		{1, 0, nil, nil, nil},
+		{1, 1, []int{100, 104}, []int{100, 119}, nil},
+		{1, 3, []int{100, 101, 102, 104, 109, 114}, []int{100, 101, 102, 119}, nil},
+		{1, 6, []int{100, 101, 102, 103, 104, 105, 109, 114, 119}, []int{100, 101, 102, 103, 104, 105, 119}, nil},
+		{2, 3, []int{100, 101, 102, 117}, nil, nil},
+	} {
+		got := must[model.Evidence](t)(st.Evidence(t.Context(), eventID(tc.request), tc.maxSpans))
+		what := fmt.Sprintf("request %d with %d spans", tc.request, tc.maxSpans)
+		diff(t, what, tc.trace, spanNumbers(got.Trace))
+		diff(t, what+", answered", tc.answerTrace, spanNumbers(got.AnswerTrace))
+		diff(t, what+", by dtr", tc.byDtr, spanNumbers(got.ByDtr))
+	}
+	evidenceAsOffered(t, st, 3)
+}
+
+func spanNumbers(spans []model.SpanFacts) []int {
+	var n []int
+	for _, s := range spans {
+		n = append(n, number(model.EventID(s.SpanID)))
+	}
+	return n
+}
+
+func testHostServices(t *testing.T, st Store) {
+	hosts := []string{"few.example", "many.example", "unnamed.example", "none.example", ""}
+	b := store.Batch{Requests: requestsWith(len(hosts), func(n int, e *model.RequestEvent) { e.Host = hosts[n-1] })}
+	add := func(host, service string) {
+		s := entrySpan(90, 100+len(b.Spans), 99)
+		s.Host, s.Service = host, service
+		b.Spans = append(b.Spans, s)
+	}
+	for _, service := range []string{"b", "é", "a", "b", "", "B"} {
+		add("few.example", service)
+	}
+	add("unnamed.example", "")
+	for n := range 20 {
+		add("many.example", fmt.Sprintf("s%02d", 19-n))
+	}
+	write(t, st, b)
+	for _, e := range work(t, st, 0, epoch, 10).Evidence {
+		host, got := e.Request.Host, e.HostServices
+		if want := host != "none.example" && host != ""; e.HostSeen != want {
+			t.Errorf("host %q seen: %v", host, e.HostSeen)
+		}
+		switch host {
+		case "few.example":
+			diff(t, host, []string{"B", "a", "b", "é"}, got)
+		case "many.example":
+			if len(got) != model.MaxHostServices || !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
+				t.Errorf("services of %s: %v", host, got)
+			}
+		default:
+			diff(t, host, []string(nil), got)
+		}
+	}
+}
+
+func testSameAnswer(t *testing.T, st Store) {
+	answer := func(trace int, response int32) (a model.ServerTiming) {
+		if trace != 0 {
+			a.TraceID = traceID(trace)
+		}
+		if response != -1 {
+			a.ResponseID = &response
+		}
+		return a
+	}
+	const none = -1
+	rows := []struct {
+		session string
+		at      int // moments after the epoch
+		url     string
+		answer  model.ServerTiming
+		first   int // the request that had the same answer first, 0: none
+		others  int
+	}{
+		{"a", 5, "/", answer(60, none), 3, 2},
+		{"b", 4, "/x", answer(60, none), 4, 2},
+		{"c", 3, "/", answer(60, none), 4, 2},
+		{"a", 1, "/", answer(60, none), 3, 2}, // itself the first, but not of another session
+		{"", 0, "/", answer(60, none), 0, 0},
+		{"a", 1, "/r", answer(0, 0), 7, 2}, // 7 and 8 start at once, and 7 has the smaller id
+		{"b", 2, "/r", answer(0, 0), 6, 2},
+		{"c", 2, "/r", answer(61, 0), 6, 3}, // by response with 6 and 7, by trace with 13
+		{"d", 0, "/other", answer(0, 0), 0, 0},
+		{"d", 0, "/r", answer(0, 1), 0, 0},
+		{"d", 0, "/r", answer(0, none), 0, 0},
+		{"d", 0, "/none", answer(0, none), 0, 0},
+		{"e", 9, "/s", answer(61, 5), 8, 2}, // by trace with 8, by response with 14
+		{"f", 9, "/s", answer(0, 5), 13, 1},
+	}
+	write(t, st, store.Batch{Requests: requestsWith(len(rows), func(n int, e *model.RequestEvent) {
+		row := rows[n-1]
+		e.SessionID, e.Start, e.URL, e.Answer = row.session, epoch.Add(time.Duration(row.at)), row.url, row.answer
+	})})
+	for i, row := range rows {
+		got := must[model.Evidence](t)(st.Evidence(t.Context(), eventID(i+1), 10)).SameAnswer
+		var want *model.SameAnswer
+		if row.first != 0 {
+			first := rows[row.first-1]
+			want = &model.SameAnswer{
+				RequestID: eventID(row.first), SessionID: first.session, Start: epoch.Add(time.Duration(first.at)), Sessions: row.others,
+			}
+		}
+		diff(t, fmt.Sprintf("the same answer as of request %d", i+1), want, got)
+	}
+	evidenceAsOffered(t, st, 10)
+}
+
+func testSameAnswerSessions(t *testing.T, st Store) {
+	var b store.Batch
+	for n := 1; n <= 300; n++ {
+		e := request(n)
+		e.SessionID, e.Answer.TraceID = fmt.Sprint("s", n/2), traceID(999)
+		b.Requests = append(b.Requests, e)
+		if n == 1 || n == 99*2+1 || n == 100*2+1 || n == 300 {
+			write(t, st, b)
+			b = store.Batch{}
+			got := must[model.Evidence](t)(st.Evidence(t.Context(), eventID(1), 10)).SameAnswer
+			switch want := min(n/2, 100); {
+			case want == 0 && got != nil:
+				t.Errorf("the same answer before there was another: %+v", got)
+			case want > 0 && (got == nil || got.Sessions != want || got.RequestID != eventID(2)):
+				t.Errorf("the same answer: %+v, want request 2 of %d sessions", got, want)
+			}
+		}
+	}
+}
+
+// evidenceAsOffered holds Evidence against Work for all requests.
+func evidenceAsOffered(t *testing.T, st Store, maxSpans int) {
+	t.Helper()
+	w, err := st.Work(t.Context(), 0, epoch, 1000, maxSpans)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.Evidence) == 0 {
+		t.Error("there is no work")
+	}
+	for _, offered := range w.Evidence {
+		got := must[model.Evidence](t)(st.Evidence(t.Context(), offered.Request.ID, maxSpans))
+		diff(t, fmt.Sprintf("evidence of request %v", offered.Request.ID), offered, got)
+	}
+}
+
+func testEvidenceAsOffered(t *testing.T, st Store) {
+	var b store.Batch
+	for n := 1; n <= 24; n++ {
+		e := request(n)
+		e.SessionID = fmt.Sprint("s", n%5)
+		if n%3 == 0 {
+			e.Sent = model.SpanContext{}
+		}
+		if n%2 == 0 {
+			e.Answer.SpanContext = model.SpanContext{TraceID: traceID(n % 7), SpanID: spanID(n)}
+		}
+		if n%11 == 0 {
+			e.Host = "mute.example"
+		}
+		b.Requests = append(b.Requests, e)
+		b.Spans = append(b.Spans, entrySpan(n%7, 100+n, n), span(n, 200+n), entrySpan(50+n%4, 300+n, n%6))
+	}
+	write(t, st, b)
+	for _, maxSpans := range []int{0, 1, 3, 1000} {
+		evidenceAsOffered(t, st, maxSpans)
+	}
+	links := []model.Link{judged(5, model.Linked), judged(6, model.Pending)}
+	links[0].Final = true
+	putLinks(t, st, 0, links...)
+	evidenceAsOffered(t, st, 1000)
+	if got := must[model.Evidence](t)(st.Evidence(t.Context(), eventID(5), 10)); !got.JudgedAt.Equal(epoch) {
+		t.Errorf("judged at %v, want %v", got.JudgedAt, epoch)
+	}
 }

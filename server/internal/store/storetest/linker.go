@@ -26,6 +26,7 @@ var linkerTests = []testCase{
 	{"portions walk all new requests", testPortions},
 	{"portions walk all requests of one trace", testPortionsOfOneTrace},
 	{"portions walk all due requests", testPortionsOfDue},
+	{"what is due has its share of a portion", testDueShare},
 	{"a request with several causes is offered once", testSeveralCauses},
 	{"work goes on while others write", testWorkWhileWriting},
 	{"verdicts and watermark are stored in one step", testLinksAtomic},
@@ -274,6 +275,34 @@ func testPortionsOfDue(t *testing.T, st Store) {
 	once(t, judgeInPortions(t, st, epoch, 4, keepPending), total+1)
 }
 
+func testDueShare(t *testing.T, st Store) {
+	const due, fresh = 30, 40
+	for n := 1; n <= due; n++ {
+		write(t, st, store.Batch{Requests: []model.RequestEvent{request(n)}})
+	}
+	judgeAll(t, st, func(model.Evidence) model.Verdict { return model.Verdict{Status: model.Pending, Due: epoch} })
+	for n := due + 1; n <= due+fresh; n++ {
+		write(t, st, store.Batch{Requests: []model.RequestEvent{request(n)}})
+	}
+	var offered []int
+	for _, limit := range []int{8, 9, 3, 1, 12} {
+		w := work(t, st, watermark(t, st), epoch, limit)
+		share := 0
+		for _, n := range numbers(w.Evidence) {
+			if n <= due {
+				share++
+			}
+		}
+		if share < limit/4 || len(w.Evidence) > limit || !w.More {
+			t.Errorf("a portion of %d holds %d that are due, of %d, more: %v", limit, share, len(w.Evidence), w.More)
+		}
+		commit(t, st, w, keepPending)
+		offered = append(offered, numbers(w.Evidence)...)
+	}
+	offered = append(offered, judgeInPortions(t, st, epoch, 7, keepPending)...)
+	once(t, offered, due+fresh)
+}
+
 func testSeveralCauses(t *testing.T, st Store) {
 	e := request(1)
 	e.Answer.TraceID = traceID(60)
@@ -392,6 +421,9 @@ func testLastVerdict(t *testing.T, st Store) {
 		{"latest in the middle of one call", []model.Link{
 			link(eventID(1), 2, "b"), link(eventID(1), 3, "latest"), link(eventID(1), 1, "a"),
 		}, "latest"},
+		{"the last given of those judged at one time", []model.Link{
+			link(eventID(1), 3, "first"), link(eventID(1), 3, "latest"),
+		}, "latest"},
 		{"an earlier one in a later call", []model.Link{link(eventID(1), 2, "stale")}, "latest"},
 		{"a later one", []model.Link{link(eventID(1), 4, "newer")}, "newer"},
 		{"an unknown request", []model.Link{link(eventID(99), 4, "unknown")}, "newer"},
@@ -459,7 +491,11 @@ func commit(t *testing.T, st Store, w store.Work, judge func(model.Evidence) mod
 	t.Helper()
 	var links []model.Link
 	for _, e := range w.Evidence {
-		links = append(links, model.Link{RequestID: e.Request.ID, Verdict: judge(e), JudgedAt: epoch})
+		l := model.Link{RequestID: e.Request.ID, Verdict: judge(e), JudgedAt: epoch}
+		if number(e.Request.ID)%2 == 0 { // which some set and some do not
+			l.Row = e.Row
+		}
+		links = append(links, l)
 	}
 	putLinks(t, st, w.Next, links...)
 }

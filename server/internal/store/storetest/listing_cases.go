@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -425,8 +426,7 @@ func testCancelledQuestions(t *testing.T, st Store) {
 	write(t, st, store.Batch{Requests: []model.RequestEvent{request(1)}, Spans: []model.Span{span(1, 1)}})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	all := questions(ctx, st, 1)
-	for name, ask := range map[string]func() error{
+	all := map[string]func() error{
 		"Tail":             func() error { _, _, err := st.Tail(ctx, 0, store.Filter{}, 1); return err },
 		"Evidence":         func() error { _, err := st.Evidence(ctx, eventID(1), 1); return err },
 		"Coverage":         func() error { _, err := st.Coverage(ctx, store.CoverageQuery{}); return err },
@@ -438,9 +438,8 @@ func testCancelledQuestions(t *testing.T, st Store) {
 		"Usage":            func() error { _, err := st.Usage(ctx); return err },
 		"Position":         func() error { _, err := st.Position(ctx); return err },
 		"Watermark":        func() error { _, err := st.Watermark(ctx); return err },
-	} {
-		all[name] = ask
 	}
+	maps.Copy(all, questions(ctx, st, 1))
 	for name, ask := range all {
 		if err := ask(); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context: %v, want context.Canceled", name, err)

@@ -185,9 +185,6 @@ func (m *Memory) learn(s *spanRow) {
 			known = &service{hosts: map[string]bool{}, firstSeen: s.Received}
 			m.services[s.Service] = known
 		}
-		if s.Received.Before(known.firstSeen) {
-			known.firstSeen = s.Received
-		}
 		if s.Host != "" {
 			known.hosts[s.Host] = true
 		}
@@ -242,7 +239,9 @@ func (x *index) addRequest(r *requestRow) {
 
 func (x *index) addSpan(s *spanRow) {
 	x.spans[contextOf(&s.Span)] = true
-	x.byTrace[s.TraceID] = append(x.byTrace[s.TraceID], s)
+	if !s.TraceID.IsZero() {
+		x.byTrace[s.TraceID] = append(x.byTrace[s.TraceID], s)
+	}
 	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid && !s.Dtr.SpanID.IsZero() {
 		x.byDtr[s.Dtr.SpanID] = append(x.byDtr[s.Dtr.SpanID], s)
 	}

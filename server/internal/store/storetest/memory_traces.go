@@ -94,7 +94,7 @@ func entersBy(q *store.TraceQuery, s *spanRow) bool {
 	return s.Entry && within(s.Start, q.From, q.To) &&
 		(q.Service == "" || q.Service == s.Service) &&
 		(store.ContainsFold(s.Name, q.Name) || store.ContainsFold(s.Route, q.Name)) &&
-		(q.MinDuration == 0 || s.Duration >= q.MinDuration) &&
+		(q.MinDuration <= 0 || s.Duration >= q.MinDuration) &&
 		(!q.Error || isFailed(s))
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // Watermark implements store.Linker.
@@ -82,16 +83,18 @@ func (m *Memory) lastCause(r *requestRow) store.Watermark {
 	if r.Link.Final {
 		return cause
 	}
-	for _, id := range tracesOf(&r.LinkedRequest) {
-		for _, s := range m.index.byTrace[id] {
+	for _, id := range [...]tracecontext.TraceID{r.Sent.TraceID, r.Answer.TraceID, r.Link.Joined.TraceID} {
+		for _, s := range m.index.byTrace[id] { // which holds none of no trace
 			cause = max(cause, s.write)
 		}
 	}
 	for _, s := range m.index.byDtr[r.Sent.SpanID] {
 		cause = max(cause, s.write)
 	}
-	if h := m.hosts[r.Host]; h != nil && r.Link.Reason == model.BackendNotInstrumented {
-		cause = max(cause, h.first)
+	if r.Link.Reason == model.BackendNotInstrumented {
+		if h := m.hosts[r.Host]; h != nil {
+			cause = max(cause, h.first)
+		}
 	}
 	return cause
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -301,7 +302,7 @@ func testEndpointErrors(t *testing.T, st Store) {
 		{model.ErrorBlocked, 0, false}, {model.ErrorInvalidCall, 0, false}, {model.ErrorOffline, 503, true},
 	}
 	write(t, st, store.Batch{Requests: requestsWith(len(cases), func(n int, e *model.RequestEvent) {
-		e.Error, e.StatusCode, e.SessionID = cases[n-1].reason, cases[n-1].status, fmt.Sprint(n)
+		e.Error, e.StatusCode, e.SessionID = cases[n-1].reason, cases[n-1].status, strconv.Itoa(n)
 		e.URLPattern = fmt.Sprintf("/%02d", n)
 	})})
 	for i, e := range must[[]store.Endpoint](t)(st.Endpoints(t.Context(), store.Filter{}, 50)) {
@@ -397,7 +398,7 @@ func testErrorGroups(t *testing.T, st Store) {
 		{2, "s", 5}, {0xff, "s", 1}, {2, "t", 3}, {2, "s", 5}, {0xff, "", 1}, {7, "", 9}, {1, "s", 2}, {0xff, "u", 0},
 	} {
 		b.Errors = append(b.Errors, model.ErrorEvent{
-			ID: eventID(i + 1), Time: epoch.Add(e.at), Fingerprint: [8]byte{e.fingerprint}, Message: fmt.Sprint(i + 1),
+			ID: eventID(i + 1), Time: epoch.Add(e.at), Fingerprint: [8]byte{e.fingerprint}, Message: strconv.Itoa(i + 1),
 			Frontend: model.Frontend{SessionID: e.session},
 		})
 	}

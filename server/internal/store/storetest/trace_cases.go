@@ -183,7 +183,7 @@ func testServiceMapBounds(t *testing.T, st Store) {
 		parent.Start, child.Start = epoch.Add(time.Duration(n/3)), epoch.Add(time.Duration(n/3))
 		b.Spans = append(b.Spans, child, parent)
 	}
-	b.Requests = requestsWith(4, func(n int, e *model.RequestEvent) { e.ApplicationID = "app" })
+	b.Requests = requestsWith(4, func(_ int, e *model.RequestEvent) { e.ApplicationID = "app" })
 	write(t, st, b)
 	for n := 1; n <= 4; n++ {
 		l := judged(n, model.Linked)
@@ -227,8 +227,8 @@ func testServices(t *testing.T, st Store) {
 		}
 		b.Spans = append(b.Spans, s)
 	}
-	add("b", "", 5)
-	add("b", "z.example", 3)
+	add("b", "", 3)
+	add("b", "z.example", 4)
 	add("b", "a.example", 4)
 	add("b", "z.example", 9)
 	add("", "nobody.example", 1)
