@@ -3,7 +3,6 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -76,9 +75,11 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	defer r.beacons.free()
 	received := r.Now().UTC()
 	boundBody(w, time.Now()) // a deadline of the operating system's clock, whatever Config.Now says
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, beacon.MaxBytes))
-	if err != nil {
-		return beacon.Beacon{}, refuseBody(err, beacon.MaxBytes)
+	reader := r.borrow()
+	defer r.giveBack(reader)
+	body, refused := reader.beacon(w, req)
+	if refused != nil {
+		return beacon.Beacon{}, refused
 	}
 	b, err := beacon.Decode(body)
 	if err != nil {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -24,6 +25,12 @@ func newDecoder(tenant tracecontext.Tenant) decoder {
 // an error the batch may hold some of them.
 func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err error) {
 	d.traces.dropped = 0
+	defer func() {
+		// One record must not keep all later ones back for ever, not even by a bug.
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("a bug in reading it: %v", fault)
+		}
+	}()
 	h, body, err := parseRecord(r.Payload)
 	if err != nil {
 		return received, err

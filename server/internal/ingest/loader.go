@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/server/internal/urlpattern"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
@@ -174,6 +175,7 @@ type run struct {
 	stored, trimmed store.Position
 	begun           time.Time // when the last write was
 	lastTrim        time.Time
+	patterns        urlpattern.Stats // as counted
 }
 
 // part is what one record has put into the batch: everything up to the ends that the
@@ -258,11 +260,20 @@ func (r *run) add(ctx context.Context, record Record) error {
 	if len(r.parts) == 0 {
 		r.update(func(s *LoaderState) { s.Oldest = received })
 	}
-	r.metrics.attributesDropped.Add(float64(r.decoder.dropped()))
+	r.countLimits()
 	r.bytes += len(record.Payload)
 	r.parts = append(r.parts, part{after, record.Position, endsOf(&r.batch)})
 	r.batch.Position = record.Position
 	return nil
+}
+
+// countLimits counts what the last record lost to limits.
+func (r *run) countLimits() {
+	r.metrics.attributesDropped.Add(float64(r.decoder.dropped()))
+	now := r.decoder.patterns.Stats()
+	r.metrics.patternsOther.Add(float64(now.Others - r.patterns.Others))
+	r.metrics.hostsForgotten.Add(float64(now.Forgotten - r.patterns.Forgotten))
+	r.patterns = now
 }
 
 // reject keeps a record aside and counts it.

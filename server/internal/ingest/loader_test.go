@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -358,8 +359,9 @@ func TestLoaderSetsAsideWhatIsBroken(t *testing.T) {
 
 func TestLoaderBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		closed := true
-		l := startLoading(t, func(c *LoaderConfig) { c.Gate = func() bool { return closed } })
+		var closed atomic.Bool
+		closed.Store(true)
+		l := startLoading(t, func(c *LoaderConfig) { c.Gate = closed.Load })
 		names := make([]string, 200)
 		for range 2 * maxBatchRows / len(names) {
 			l.put(t, names...)
@@ -368,7 +370,7 @@ func TestLoaderBatches(t *testing.T) {
 		if !l.State().Gated || len(l.engine.batches) != 0 {
 			t.Errorf("state %+v, %d batches, while the gate is closed", l.State(), len(l.engine.batches))
 		}
-		closed = false
+		closed.Store(false)
 		<-time.After(2 * gatePoll)
 		if err := l.Await(t.Context(), store.Position(10*len(l.line.records))); err != nil {
 			t.Fatal(err)

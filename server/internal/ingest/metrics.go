@@ -54,6 +54,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 // loaderMetrics counts what goes from the journal to the store.
 type loaderMetrics struct {
 	records, rows, batches, failures, rejected, attributesDropped prometheus.Counter
+	patternsOther, hostsForgotten                                 prometheus.Counter
 }
 
 func newLoaderMetrics(r prometheus.Registerer, l *Loader) (*loaderMetrics, error) {
@@ -67,6 +68,8 @@ func newLoaderMetrics(r prometheus.Registerer, l *Loader) (*loaderMetrics, error
 		failures:          counter("failures_total", "Attempts that failed and are made again."),
 		rejected:          counter("records_rejected_total", "Records that cannot be decoded or stored, and were kept aside."),
 		attributesDropped: counter("attributes_dropped_total", "Attributes and events of spans beyond the limits, cut or left out."),
+		patternsOther:     counter("url_patterns_other_total", "URL patterns that end in {other}, since the URL or what is learned of its host is beyond the limits."),
+		hostsForgotten:    counter("url_hosts_forgotten_total", "Hosts whose URLs' patterns were forgotten for those of others."),
 	}
 	lag := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "throughline", Subsystem: "loader", Name: "lag_seconds", Help: "Age of the oldest record that is being stored; 0 for none.",
@@ -76,7 +79,7 @@ func newLoaderMetrics(r prometheus.Registerer, l *Loader) (*loaderMetrics, error
 		}
 		return 0
 	})
-	for _, c := range []prometheus.Collector{m.records, m.rows, m.batches, m.failures, m.rejected, m.attributesDropped, lag} {
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.batches, m.failures, m.rejected, m.attributesDropped, m.patternsOther, m.hostsForgotten, lag} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("ingest: counters: %w", err)
 		}

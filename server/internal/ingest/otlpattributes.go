@@ -19,6 +19,11 @@ type keyValue struct {
 }
 
 func parseKeyValue(body []byte) (keyValue, error) {
+	if key, rest, ok := short(keyValueKey, body); ok { // as every SDK writes it
+		if value, rest, ok := short(keyValueValue, rest); ok && len(rest) == 0 {
+			return keyValue{key, value}, nil
+		}
+	}
 	var kv keyValue
 	f := fields{rest: body}
 	for f.next() {
@@ -32,6 +37,22 @@ func parseKeyValue(body []byte) (keyValue, error) {
 	return kv, f.err()
 }
 
+// short reads a field whose value is shorter than 128 bytes, where the message begins with it.
+func short(num byte, message []byte) (value, rest []byte, ok bool) {
+	if len(message) < 2 || message[0] != num<<3|byte(protowire.BytesType) || message[1] >= 0x80 || int(message[1]) > len(message)-2 {
+		return nil, nil, false
+	}
+	end := 2 + int(message[1])
+	return message[2:end:end], message[end:], true
+}
+
+// anyValue is the field of an AnyValue that is set; num is 0 where there is none.
+type anyValue struct {
+	num    protowire.Number
+	number uint64
+	data   []byte
+}
+
 // textOf returns the text of an AnyValue; empty where it is another type.
 func textOf(value []byte) []byte {
 	one, err := parseValue(value)
@@ -41,10 +62,12 @@ func textOf(value []byte) []byte {
 	return one.data
 }
 
-// parseValue returns the field of an AnyValue that is set: the last, as of every oneof. Its
-// num is 0 where there is none.
-func parseValue(value []byte) (fields, error) {
-	var one fields
+// parseValue returns the field of an AnyValue that is set: the last, as of every oneof.
+func parseValue(value []byte) (anyValue, error) {
+	if text, rest, ok := short(valueString, value); ok && len(rest) == 0 {
+		return anyValue{num: valueString, data: text}, nil
+	}
+	var one anyValue
 	f := fields{rest: value}
 	for f.next() {
 		want := protowire.BytesType
@@ -58,7 +81,7 @@ func parseValue(value []byte) (fields, error) {
 			continue
 		}
 		if f.typ == want {
-			one = f
+			one = anyValue{f.num, f.number, f.data}
 		}
 	}
 	return one, f.err()

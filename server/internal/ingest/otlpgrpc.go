@@ -20,6 +20,13 @@ import (
 // maxStreams bounds the calls under way on one connection; an exporter has one or two.
 const maxStreams = 32
 
+// What a connection and a call may send before anyone reads it. Set at all, they also keep
+// grpc from making them larger by itself.
+const (
+	callWindow       = 1 << 20
+	connectionWindow = 2 << 20
+)
+
 // GRPCServer returns a server of OTLP/gRPC's TraceService; the caller serves and
 // stops it.
 //
@@ -31,6 +38,8 @@ func (r *Receiver) GRPCServer() *grpc.Server {
 	s := grpc.NewServer(
 		grpc.MaxRecvMsgSize(MaxTraceBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.InitialWindowSize(callWindow),
+		grpc.InitialConnWindowSize(connectionWindow),
 		grpc.ConnectionTimeout(10*time.Second),
 		grpc.ForceServerCodecV2(frameCodec{encoding.GetCodecV2("proto")}),
 	)
@@ -98,6 +107,11 @@ func readFrame(read func(any) error) (frame, *refusal) {
 	select {
 	case m := <-arrived:
 		if m.err != nil {
+			// To such a call grpc itself has answered ResourceExhausted, which without RetryInfo says
+			// not to try again.
+			if status.Code(m.err) == codes.ResourceExhausted {
+				return nil, refuseTooLarge(fmt.Sprintf("the message is longer than %d bytes", MaxTraceBytes), "Send smaller batches.")
+			}
 			return nil, refuseMalformed("the message could not be read", "Send an OTLP 1.x ExportTraceServiceRequest.")
 		}
 		return m.body, nil

@@ -95,7 +95,13 @@ func TestGRPCRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &memory{}
-			conn := dial(t, newReceiver(t, w))
+			r := newReceiver(t, w)
+			reason := "malformed"
+			if name == "flood" || name == "too long" {
+				reason = "too_large"
+			}
+			t.Cleanup(func() { counted(t, r.metrics.tracesRejected, reason, 1) }) // once the server has stopped
+			conn := dial(t, r)
 			var header metadata.MD
 			err := conn.Invoke(t.Context(), "/opentelemetry.proto.collector.trace.v1.TraceService/Export", frame(test.body), new(frame),
 				grpc.ForceCodecV2(frameCodec{encoding.GetCodecV2("proto")}), grpc.Header(&header))

@@ -1,12 +1,9 @@
 package ingest
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -22,9 +19,6 @@ const (
 	protobufType = "application/x-protobuf"
 	jsonType     = "application/json"
 )
-
-// errTooLong reports a body that is longer than MaxTraceBytes once it is unpacked.
-var errTooLong = errors.New("longer than the limit once it is unpacked")
 
 // OTLP returns the handler of the OTLP/HTTP port: POST /v1/traces.
 func (r *Receiver) OTLP() http.Handler {
@@ -64,7 +58,9 @@ func (r *Receiver) takeTracesHTTP(w http.ResponseWriter, req *http.Request, medi
 	}
 	defer r.traces.free()
 	boundBody(w, time.Now()) // a deadline of the operating system's clock, whatever Config.Now says
-	body, refused := readTraces(w, req)
+	reader := r.borrow()
+	defer r.giveBack(reader)
+	body, refused := reader.traces(w, req)
 	if refused != nil {
 		return none, refused
 	}
@@ -75,34 +71,6 @@ func (r *Receiver) takeTracesHTTP(w http.ResponseWriter, req *http.Request, medi
 		}
 	}
 	return r.takeTraces(req.Context(), body)
-}
-
-// readTraces reads a body and unpacks it, as far as both stay within MaxTraceBytes.
-func readTraces(w http.ResponseWriter, req *http.Request) ([]byte, *refusal) {
-	var from io.Reader = http.MaxBytesReader(w, req.Body, MaxTraceBytes)
-	switch encoding := strings.ToLower(req.Header.Get("Content-Encoding")); encoding {
-	case "", "identity":
-	case "gzip":
-		unpacked, err := gzip.NewReader(from)
-		if errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, refuseMalformed("the body is not the gzip that its Content-Encoding promises", "Compress the body by gzip, or leave the header out.")
-		}
-		if err != nil {
-			return nil, refuseBody(err, MaxTraceBytes)
-		}
-		from = unpacked
-	default:
-		return nil, refuseMediaType("the body is compressed by something else than gzip", "Set the exporter's compression to gzip or none.")
-	}
-	var body bytes.Buffer
-	n, err := body.ReadFrom(io.LimitReader(from, MaxTraceBytes+1))
-	if n > MaxTraceBytes {
-		err = errTooLong
-	}
-	if err != nil {
-		return nil, refuseBody(err, MaxTraceBytes)
-	}
-	return body.Bytes(), nil
 }
 
 // takeTraces checks an export in protobuf and puts it into the journal. It returns the

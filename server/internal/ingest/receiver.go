@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,6 +58,7 @@ type Receiver struct {
 	Config
 	metrics         *metrics
 	beacons, traces places
+	bodies          sync.Pool // of *bodyReader
 }
 
 // New returns a Receiver. It fails where a counter of the same name is

@@ -168,6 +168,14 @@ func TestEveryEventIsMapped(t *testing.T) {
 	counted(t, r.metrics.events, "action", 1)
 }
 
+// A bug in reading one record must not keep all later ones back.
+func TestABugIsAnError(t *testing.T) {
+	d := newDecoder("")
+	if _, err := d.decode(nil, Record{Kind: RecordBeacon, Payload: newFrozen(t, RecordBeacon)}); err == nil {
+		t.Error("no error of a nil batch")
+	}
+}
+
 func FuzzRecord(f *testing.F) {
 	seeds := [][]byte{appendRecord(nil, &recordHeader{received, visitor}), append(appendRecord(nil, &recordHeader{received: received}), everyEvent...), nil}
 	if len(seeds) < 3 {

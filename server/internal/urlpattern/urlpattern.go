@@ -33,12 +33,22 @@ const (
 type Learner struct {
 	Limits Limits
 
+	stats       Stats
 	hosts       map[string]*host
 	first, last *host // by when they were seen, the most recent first
 	nodes       int
 	shared      map[string]string
 	buf         []byte
 }
+
+// Stats counts what the limits cost since the beginning.
+type Stats struct {
+	Others    int64 // patterns that hold {other}
+	Forgotten int64 // hosts forgotten for others
+}
+
+// Stats returns the counts.
+func (l *Learner) Stats() Stats { return l.stats }
 
 // host is what is learned of one host: a tree of the segments of paths.
 type host struct {
@@ -84,6 +94,7 @@ func (l *Learner) Pattern(url string) string {
 		b = append(b, '/')
 		if depth == maxSegments || len(b) > maxPattern-maxSegment {
 			b = append(b, otherMask...)
+			l.stats.Others++
 			break
 		}
 		path = rest
@@ -99,6 +110,7 @@ func (l *Learner) Pattern(url string) string {
 		if at, text = l.step(h, at, b[start:], whole); text != "" {
 			b = append(b[:start], text...)
 			if text == otherMask {
+				l.stats.Others++
 				break
 			}
 		}
@@ -263,6 +275,7 @@ func (l *Learner) evict(h *host) bool {
 }
 
 func (l *Learner) forget(h *host) {
+	l.stats.Forgotten++
 	l.unlink(h)
 	delete(l.hosts, h.name)
 	l.nodes -= h.used

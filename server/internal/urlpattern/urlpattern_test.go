@@ -117,6 +117,9 @@ func TestLimitsOfHosts(t *testing.T) {
 			t.Errorf("%s: %s, want %s", step.url, got, step.want)
 		}
 	}
+	if got, want := l.Stats(), (Stats{Others: 2, Forgotten: 3}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
 	if len(l.hosts) != 2 || l.nodes != 2 {
 		t.Errorf("%d hosts with %d places are held, want two and two", len(l.hosts), l.nodes)
 	}
