@@ -1,6 +1,7 @@
 package link
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -95,6 +96,29 @@ func TestExplainFillsInFacts(t *testing.T) {
 	r := model.LinkedRequest{RequestEvent: fetch(), Link: model.Link{Entry: model.EntryFacts{Service: "cart"}}}
 	if got := explained(model.Verdict{Status: model.Linked, Reason: model.Exact}, FactsOfLink(&r)); !strings.Contains(got, "of cart,") {
 		t.Errorf("of the link alone: %s", got)
+	}
+}
+
+// The linking contract names all details.
+func TestDetailsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/linking.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "### 6.2")
+	section, _, _ = strings.Cut(section, "### 6.3")
+	for _, r := range verdicts() {
+		var row string
+		for line := range strings.Lines(section) {
+			if reasons, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |"); ok && strings.Contains(reasons, "`"+string(r.reason)+"`") {
+				row = line
+			}
+		}
+		for _, detail := range r.details {
+			if !strings.Contains(row, "`"+detail+"`") {
+				t.Errorf("section 6.2 does not say what %s has %s for", r.reason, detail)
+			}
+		}
 	}
 }
 
