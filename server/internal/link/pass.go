@@ -11,12 +11,17 @@ import (
 )
 
 const (
-	// portion is how many requests are judged between two commits.
-	portion = 500
-	// maxSpans bounds the spans of one trace that bear on a verdict.
-	maxSpans = 5000
+	// portion is how many requests are judged between two commits. A portion has its price, whatever is in it.
+	portion = 2000
+	// maxSpans bounds the spans of one trace that bear on a verdict, and with portion the memory of a pass. Those whose
+	// parent is the request, and the one that Server-Timing named, come beside.
+	maxSpans = 1000
 	// longestBackOff bounds the time between two tries while the store fails.
 	longestBackOff = time.Minute
+	// restFactor and longestRest bound the share of time that goes into verdicts which stay as they were:
+	// each span of a trace brings up all of its requests that are not final, and there may be thousands.
+	restFactor  = 3
+	longestRest = 2 * time.Second
 )
 
 // Pass judges the requests that a store holds, as they and their spans come in.
@@ -39,7 +44,7 @@ type Stats struct {
 	// Watermark is the last one committed.
 	Watermark store.Watermark
 	// CaughtUp is the last moment before which everything that was written and due had been judged; zero
-	// before the first. Now minus CaughtUp is the lag; it is about Pass.Interval where all is well.
+	// before the first. Now minus CaughtUp is the lag: no more than a few seconds where all is well.
 	CaughtUp time.Time
 	Judged   uint64 // verdicts given
 	Stored   uint64 // of them, those that were new or other than the one before
@@ -72,7 +77,7 @@ func (p *Pass) Run(ctx context.Context) error {
 			return nil
 		case <-pause.C:
 		}
-		err := p.catchUp(ctx)
+		vain, err := p.catchUp(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -87,31 +92,35 @@ func (p *Pass) Run(ctx context.Context) error {
 			}
 			wait = min(2*wait, longestBackOff)
 		} else {
-			wait = p.Interval
+			wait = max(p.Interval, min(restFactor*vain, longestRest))
 		}
 		pause.Reset(wait)
 	}
 }
 
-// catchUp judges everything that there is to judge now.
-func (p *Pass) catchUp(ctx context.Context) error {
+// catchUp judges everything that there is to judge now. vain is how long it took for verdicts that stayed as
+// they were.
+func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 	watermark, err := p.Store.Watermark(ctx)
 	if err != nil {
-		return fmt.Errorf("link: reading the watermark: %w", err)
+		return 0, fmt.Errorf("link: reading the watermark: %w", err)
 	}
 	for more := true; more; {
 		now := p.Now()
 		work, err := p.Store.Work(ctx, watermark, now, portion, maxSpans)
 		if err != nil {
-			return fmt.Errorf("link: reading what to judge: %w", err)
+			return vain, fmt.Errorf("link: reading what to judge: %w", err)
 		}
 		links, again := p.judge(work.Evidence, now)
 		if len(links) > 0 || work.Next != watermark {
 			if err := p.Store.PutLinks(ctx, links, work.Next); err != nil {
-				return fmt.Errorf("link: storing %d verdicts: %w", len(links), err)
+				return vain, fmt.Errorf("link: storing %d verdicts: %w", len(links), err)
 			}
 		}
 		p.settled.stored(again)
+		if same := len(work.Evidence) - len(links); same > 0 {
+			vain += max(0, p.Now().Sub(now)) * time.Duration(same) / time.Duration(len(work.Evidence))
+		}
 		more = work.More && (len(work.Evidence) > 0 || work.Next != watermark)
 		watermark = work.Next
 		p.count(func(s *Stats) {
@@ -123,7 +132,7 @@ func (p *Pass) catchUp(ctx context.Context) error {
 			}
 		})
 	}
-	return nil
+	return vain, nil
 }
 
 // judge returns the links to store, those whose verdict is another one than the store has, and of them

@@ -24,9 +24,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type engine struct {
 	storetest.Memory
 	mu     sync.Mutex
-	judged int   // verdicts stored, repeated ones too
-	looks  int   // portions asked for
-	fail   error // of every call
+	judged int           // verdicts stored, repeated ones too
+	looks  int           // portions asked for
+	fail   error         // of every call
+	slow   time.Duration // how long a portion takes
 }
 
 var _ store.Linker = (*engine)(nil)
@@ -103,6 +104,7 @@ func (e *engine) Work(ctx context.Context, after store.Watermark, now time.Time,
 	if err := e.call(0, 1); err != nil {
 		return store.Work{}, err
 	}
+	<-time.After(e.slow)
 	return e.Memory.Work(ctx, after, now, limit, maxSpans)
 }
 
@@ -270,7 +272,7 @@ func TestPassOfAFloodGivesWhatIsDue(t *testing.T) {
 		}
 		links, given := &firstPortions{engine: e, most: 2}, 0
 		p := &Pass{Store: links, Wait: wait, Interval: time.Second, Now: time.Now}
-		if err := p.catchUp(t.Context()); !errors.Is(err, errPortions) {
+		if _, err := p.catchUp(t.Context()); !errors.Is(err, errPortions) {
 			t.Fatal(err)
 		}
 		for _, r := range due {
@@ -306,7 +308,7 @@ func TestPassOfATraceThatManyRequestsShare(t *testing.T) {
 		e := &engine{}
 		p, stop := start(t, e, func(err error) { t.Error(err) })
 		defer stop()
-		const requests = 300
+		const requests = 120
 		all := make([]model.RequestEvent, requests)
 		var spans []model.SpanFacts
 		for i := range all {
@@ -338,6 +340,41 @@ func TestPassOfATraceThatManyRequestsShare(t *testing.T) {
 		if again := p.Stats().Judged; again != judged {
 			t.Errorf("%d verdicts given without a reason", again-judged)
 		}
+	})
+}
+
+// Where spans of a large trace keep coming, the pass rests in between.
+func TestPassRestsFromWorkInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{slow: 500 * time.Millisecond}
+		r := arrived(1)
+		e.putRequests(t, r)
+		e.putSpans(t, spanFor(r, noDtr))
+		p := &Pass{Store: e, Wait: time.Nanosecond, Interval: 100 * time.Millisecond, Now: time.Now}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				e.putSpans(t, spanFor(r, noDtr, kind(model.SpanInternal), isLocal, func(s *model.SpanFacts) {
+					s.SpanID, s.ParentSpanID = tracecontext.SpanID{9, byte(i), byte(i >> 8)}, entry
+				}))
+				<-time.After(10 * time.Millisecond)
+			}
+		})
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		elapse(10 * time.Second) // both of its verdicts are stored
+		_, before := e.counts()
+		elapse(20 * time.Second)
+		if _, looks := e.counts(); looks-before != 10 { // 0.5 s each, and 1.5 s of rest
+			t.Errorf("%d looks in 20 seconds, want 10", looks-before)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		writer.Wait()
 	})
 }
 
@@ -450,13 +487,13 @@ func TestPassInAnyOrder(t *testing.T) {
 			}
 			now = now.Add(time.Duration(rapid.IntRange(0, 60).Draw(rt, "seconds")) * time.Second)
 			if rapid.Bool().Draw(rt, "look") {
-				if err := p.catchUp(t.Context()); err != nil {
+				if _, err := p.catchUp(t.Context()); err != nil {
 					rt.Fatal(err)
 				}
 			}
 		}
 		now = now.Add(wait)
-		if err := p.catchUp(t.Context()); err != nil {
+		if _, err := p.catchUp(t.Context()); err != nil {
 			rt.Fatal(err)
 		}
 		for _, b := range writes {
