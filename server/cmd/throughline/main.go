@@ -44,6 +44,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server: UI, API, beacons, OTLP and the embedded store."`
 	Config  configCommand  `cmd:"" help:"Look at the configuration."`
 	Demo    demoCommand    `cmd:"" help:"Run a small shop and a server on a temporary store."`
+	Explain explainCommand `cmd:"" help:"Say in plain words what a verdict means and what to do about it."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -201,7 +201,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 }
 
 func explain(v model.Verdict) query.Explanation {
-	e := link.Explain(v)
+	e := link.Explain(v, link.Facts{})
 	return query.Explanation{Title: e.Title, Text: e.Text, Fix: e.Fix}
 }
 

@@ -100,6 +100,8 @@ func server(id, parent tracecontext.SpanID, change ...func(*model.SpanFacts)) mo
 	for _, f := range change {
 		f(&s)
 	}
+	// As ingest sees it.
+	s.Entry = s.Kind == model.SpanServer || s.Kind == model.SpanConsumer || s.Flags&model.SpanFlagRemote != 0
 	return s
 }
 
@@ -108,6 +110,7 @@ func brokenDtr(s *model.SpanFacts) { s.DtrState, s.Dtr = model.DtrInvalid, model
 func noFlags(s *model.SpanFacts)   { s.Flags = 0 }
 func isLocal(s *model.SpanFacts)   { s.Flags = local }
 func inTheirs(s *model.SpanFacts)  { s.TraceID = theirs }
+func behind(s *model.SpanFacts)    { s.Via = "1.1 cdn, 1.1 origin" }
 
 func kind(k model.SpanKind) func(*model.SpanFacts) {
 	return func(s *model.SpanFacts) { s.Kind = k }
@@ -121,16 +124,23 @@ func dtrWith(change func(*model.Dtr)) func(*model.SpanFacts) {
 	return func(s *model.SpanFacts) { change(&s.Dtr) }
 }
 
-func TestJudge(t *testing.T) {
+// elsewhere is another session's request with the same answer, which began at a time from ours.
+func elsewhere(d time.Duration) *model.SameAnswer {
+	return &model.SameAnswer{RequestID: model.EventID{1, 1}, SessionID: "T", Start: began.Add(d), Sessions: 1}
+}
+
+type judgeCase struct {
+	evidence model.Evidence
+	now      time.Time // zero: early
+	want     model.Verdict
+}
+
+func judgeCases() map[string]judgeCase {
 	type spans = []model.SpanFacts
 	to := func(trace tracecontext.TraceID, span tracecontext.SpanID) model.SpanContext {
 		return model.SpanContext{TraceID: trace, SpanID: span}
 	}
-	for name, test := range map[string]struct {
-		evidence model.Evidence
-		now      time.Time // zero: early
-		want     model.Verdict
-	}{
+	return map[string]judgeCase{
 		// linked
 		"exact": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request)}},
@@ -162,9 +172,47 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, kind(model.SpanConsumer))}},
 			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
 		},
-		"exact, span of another kind may be bettered": {
-			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanInternal))}},
+		"exact, span that calls out may be bettered": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient))}},
 			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, proxy)},
+		},
+		"exact, span within a service may be bettered": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanInternal), noFlags)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, proxy)},
+		},
+		"exact, span of no kind with a remote parent": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, kind(model.SpanUnspecified))}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, INTERNAL span with a remote parent": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(nobody, entry), server(entry, request, kind(model.SpanInternal))}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, an entry span that has dtr goes before an earlier one that lost it": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, noDtr, at(0)), server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, the entry span below which Server-Timing names another": {
+			evidence: model.Evidence{Request: fetch(answers(ours, nobody, model.TimingReceived)), Trace: spans{server(entry, request), server(nobody, entry)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, though the application's own flags say that it is not sampled": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal), sampled(false)), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Detail: "not_sampled", Joined: to(ours, entry), Final: true},
+		},
+		"exact, and another trace is not sampled": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, nobody, model.TimingMismatch), sampled(false)), Trace: spans{server(entry, request)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, an old trace of an application's own that many share": {
+			evidence: model.Evidence{
+				Request: fetch(hint(model.ContextExternal), answers(ours, entry, model.TimingReceived)), SameAnswer: elsewhere(-time.Hour), Trace: spans{server(entry, request)},
+			},
+			want: model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, document of which others got copies": {
+			evidence: model.Evidence{Request: document(measured), SameAnswer: elsewhere(time.Second), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
 		},
 		"exact, parent rewritten and named by Server-Timing": {
 			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived)), Trace: spans{server(entry, nobody)}},
@@ -179,20 +227,40 @@ func TestJudge(t *testing.T) {
 			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
 		},
 		"exact, document": {
+			evidence: model.Evidence{Request: document(measured), Trace: spans{server(entry, tracecontext.SpanID{}, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, document, clock not measured": {
 			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, tracecontext.SpanID{}, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry)},
+		},
+		"exact, document, clock not measured, after the wait": {
+			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, tracecontext.SpanID{}, noDtr)}}, now: late,
+			want: model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"exact, document in a trace that began earlier": {
+			evidence: model.Evidence{Request: document(measured), Trace: spans{server(nobody, tracecontext.SpanID{}, noDtr, at(-time.Hour)), server(entry, nobody, noDtr)}},
 			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
 		},
 		"via intermediary": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{
-				server(proxy, request, kind(model.SpanInternal)), server(nobody, proxy, kind(model.SpanClient)), server(entry, nobody),
+				server(proxy, request, kind(model.SpanClient)), server(nobody, proxy, kind(model.SpanInternal), isLocal), server(entry, nobody),
 			}},
-			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry), Final: true},
+			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry)},
+		},
+		"via intermediary, after the wait": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient)), server(entry, proxy)}}, now: late,
+			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry)},
+		},
+		"via intermediary, said not to be sampled": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal), sampled(false)), Trace: spans{server(proxy, request, kind(model.SpanClient)), server(entry, proxy)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Detail: "not_sampled", Joined: to(ours, entry)},
 		},
 		"via intermediary, the nearest": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{
 				server(tracecontext.SpanID{0xe}, entry, at(0)), server(proxy, request, kind(model.SpanClient)), server(entry, proxy, noFlags),
 			}},
-			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry), Final: true},
+			want: model.Verdict{Status: model.Linked, Reason: model.ViaIntermediary, Joined: to(ours, entry)},
 		},
 		"server timing": {
 			evidence: model.Evidence{Request: document(), Trace: spans{server(proxy, entry, noDtr, isLocal)}},
@@ -206,8 +274,12 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: document(hint(model.ContextExcluded)), Trace: spans{server(proxy, nobody, noDtr)}},
 			want:     model.Verdict{Status: model.Linked, Reason: model.ByServerTiming, Joined: to(ours, entry)},
 		},
+		"server timing, said not to be sampled": {
+			evidence: model.Evidence{Request: document(sampled(false)), Trace: spans{server(proxy, entry, noDtr, isLocal)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.ByServerTiming, Detail: "not_sampled", Joined: to(ours, entry)},
+		},
 		"server timing, service worker passed it through": {
-			evidence: model.Evidence{Request: document(by(model.DeliveredByServiceWorker)), Trace: spans{server(entry, nobody, noDtr)}},
+			evidence: model.Evidence{Request: document(measured, by(model.DeliveredByServiceWorker)), Trace: spans{server(entry, nobody, noDtr)}},
 			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
 		},
 		"server timing, an application's trace of many requests": {
@@ -220,9 +292,17 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, noDtr)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Joined: to(ours, entry)},
 		},
-		"tracestate lost, behind an intermediary": {
-			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient)), server(entry, proxy, noDtr)}},
+		"tracestate lost, behind an intermediary that had it": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient)), server(entry, proxy, noDtr, behind)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Detail: "recorded_hop", Joined: to(ours, entry)},
+		},
+		"tracestate lost, before an intermediary": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient), noDtr), server(entry, proxy, noDtr)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Joined: to(ours, entry)},
+		},
+		"tracestate lost, behind a hop that headers name": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, request, noDtr, behind)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TracestateLost, Detail: "named_hop", Joined: to(ours, entry)},
 		},
 		"tracestate lost wins over an exact pair by Server-Timing": {
 			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived)), Trace: spans{server(entry, nobody, noDtr)}},
@@ -272,6 +352,14 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
 		},
+		"parent rewritten, behind a hop that headers name": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody, behind)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Detail: "named_hop", Joined: to(ours, entry)},
+		},
+		"parent rewritten, INTERNAL span with a remote parent": {
+			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, nobody, kind(model.SpanInternal))}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
+		},
 		"parent rewritten, to none": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(entry, tracecontext.SpanID{}, isLocal)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.ParentRewritten, Joined: to(ours, entry)},
@@ -298,6 +386,10 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: fetch(), ByDtr: spans{server(entry, request, inTheirs)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
 		},
+		"trace restarted, behind a hop that headers name": {
+			evidence: model.Evidence{Request: fetch(), ByDtr: spans{server(entry, request, inTheirs, behind)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Detail: "named_hop", Joined: to(theirs, entry)},
+		},
 		"trace restarted behind a gateway that recorded its call": {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, request, kind(model.SpanClient))}, ByDtr: spans{server(entry, nobody, inTheirs)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TraceRestarted, Joined: to(theirs, entry)},
@@ -309,6 +401,10 @@ func TestJudge(t *testing.T) {
 		"traceparent dropped": {
 			evidence: model.Evidence{Request: fetch(answers(theirs, entry, model.TimingMismatch)), AnswerTrace: spans{server(entry, tracecontext.SpanID{}, inTheirs, noDtr)}},
 			want:     model.Verdict{Status: model.Partial, Reason: model.TraceparentDropped, Joined: to(theirs, entry)},
+		},
+		"traceparent dropped, behind a hop that headers name": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, entry, model.TimingMismatch)), AnswerTrace: spans{server(entry, tracecontext.SpanID{}, inTheirs, noDtr, behind)}},
+			want:     model.Verdict{Status: model.Partial, Reason: model.TraceparentDropped, Detail: "named_hop", Joined: to(theirs, entry)},
 		},
 		"traceparent dropped, no span named": {
 			evidence: model.Evidence{Request: fetch(answers(theirs, tracecontext.SpanID{}, model.TimingMismatch)), AnswerTrace: spans{server(entry, tracecontext.SpanID{}, inTheirs, noDtr)}},
@@ -345,12 +441,12 @@ func TestJudge(t *testing.T) {
 			want:     model.Verdict{Status: model.Unlinked, Reason: model.NotSampled},
 		},
 		"said not to be sampled, and there": {
-			evidence: model.Evidence{Request: document(sampled(false)), Trace: spans{server(entry, nobody, noDtr)}},
-			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+			evidence: model.Evidence{Request: document(measured, sampled(false)), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Detail: "not_sampled", Joined: to(ours, entry), Final: true},
 		},
 		"spans missing": {
 			evidence: model.Evidence{Request: fetch(answers(ours, entry, model.TimingReceived), sampled(true)), HostSeen: true}, now: late,
-			want: model.Verdict{Status: model.Unlinked, Reason: model.SpansMissing},
+			want: model.Verdict{Status: model.Unlinked, Reason: model.SpansMissing, Detail: "sampled"},
 		},
 		"spans missing, document": {
 			evidence: model.Evidence{Request: document()}, now: late,
@@ -391,21 +487,57 @@ func TestJudge(t *testing.T) {
 		},
 		"not sampled, as the application's own flags say": {
 			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal), sampled(false)), HostSeen: true}, now: late,
-			want: model.Verdict{Status: model.Unlinked, Reason: model.NotSampled},
+			want: model.Verdict{Status: model.Unlinked, Reason: model.NotSampled, Detail: "flags"},
 		},
 
 		// not applicable
 		"served from cache, a copy that the browser cannot tell": {
 			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, nobody, noDtr, at(-3*time.Hour))}},
-			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "stale", Final: true},
+		},
+		"served from cache, a copy whose entry span may yet come": {
+			evidence: model.Evidence{Request: document(), Trace: spans{server(proxy, nobody, noDtr, at(-3*time.Hour))}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "stale"},
+		},
+		"served from cache, a copy that no span is named of": {
+			evidence: model.Evidence{Request: document(answers(ours, tracecontext.SpanID{}, model.TimingReceived)), Trace: spans{server(proxy, nobody, noDtr, at(-3*time.Hour))}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "stale", Final: true},
+		},
+		"served from cache, a copy for a request with a context": {
+			evidence: model.Evidence{Request: fetch(answers(theirs, entry, model.TimingMismatch)), AnswerTrace: spans{server(entry, nobody, inTheirs, noDtr, at(-3*time.Hour))}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "stale"},
+		},
+		"served from cache, the answer that another session had": {
+			evidence: model.Evidence{Request: document(measured), SameAnswer: elsewhere(-time.Second), Trace: spans{server(entry, nobody, noDtr)}},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "same_answer", Final: true},
+		},
+		"served from cache, the answer that another session had at once": {
+			evidence: model.Evidence{Request: document(func(r *model.RequestEvent) { r.ID = model.EventID{2} }), SameAnswer: elsewhere(0)},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "same_answer", Final: true},
+		},
+		"served from cache, the answer that another session had, to a request with a context": {
+			evidence: model.Evidence{
+				Request: fetch(answers(theirs, entry, model.TimingMismatch)), SameAnswer: elsewhere(-time.Second), AnswerTrace: spans{server(entry, nobody, inTheirs, noDtr)},
+			},
+			want: model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "same_answer"},
+		},
+		"exact, though the answer is like another session's": {
+			evidence: model.Evidence{
+				Request: fetch(answers(theirs, entry, model.TimingMismatch)), SameAnswer: elsewhere(-time.Second), Trace: spans{server(entry, request)},
+			},
+			want: model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+		},
+		"pending, in an application's own trace that other sessions share": {
+			evidence: model.Evidence{Request: fetch(hint(model.ContextExternal), answers(ours, entry, model.TimingReceived)), SameAnswer: elsewhere(-time.Hour)},
+			want:     model.Verdict{Status: model.Pending},
 		},
 		"exact, by a backend whose clock is minutes behind one that was not measured": {
 			evidence: model.Evidence{Request: document(), Trace: spans{server(entry, nobody, noDtr, at(-3*time.Minute))}},
-			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry), Final: true},
+			want:     model.Verdict{Status: model.Linked, Reason: model.Exact, Joined: to(ours, entry)},
 		},
 		"served from cache, a young copy, by a clock that was measured": {
 			evidence: model.Evidence{Request: document(measured), Trace: spans{server(entry, nobody, noDtr, at(-3*time.Minute))}},
-			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Final: true},
+			want:     model.Verdict{Status: model.NotApplicable, Reason: model.ServedFromCache, Detail: "stale", Final: true},
 		},
 		"served from cache": {
 			evidence: model.Evidence{Request: document(by(model.DeliveredByCache)), Trace: spans{server(entry, nobody)}},
@@ -477,7 +609,11 @@ func TestJudge(t *testing.T) {
 			evidence: model.Evidence{Request: fetch(), Trace: spans{server(proxy, entry, kind(model.SpanClient), isLocal)}},
 			want:     model.Verdict{Status: model.Pending},
 		},
-	} {
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for name, test := range judgeCases() {
 		t.Run(name, func(t *testing.T) {
 			now := test.now
 			if now.IsZero() {
@@ -490,9 +626,6 @@ func TestJudge(t *testing.T) {
 			got := Judge(test.evidence, now, wait)
 			if got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
-			}
-			if e := Explain(got); e == undefinedExplanation {
-				t.Errorf("%s %s has no explanation", got.Status, got.Reason)
 			}
 		})
 	}

@@ -29,52 +29,30 @@ var (
 	allDeliveries = []model.Delivery{"", model.DeliveredByNetwork, model.DeliveredByCache, model.DeliveredByServiceWorker}
 )
 
-// reasonsOf is the table of the linking contract, section 6.
-var reasonsOf = map[model.LinkStatus][]model.LinkReason{
-	model.Linked:        {model.Exact, model.ViaIntermediary, model.ByServerTiming},
-	model.Partial:       {model.TracestateLost, model.TracestateAltered, model.ParentRewritten, model.TraceRestarted, model.TraceparentDropped},
-	model.Unlinked:      {model.NotPropagated, model.NoServerTiming, model.NotSampled, model.SpansMissing, model.HeadersDropped, model.BackendNotInstrumented},
-	model.NotApplicable: {model.ServedFromCache, model.ServedByWorker, model.RequestNeverSent},
-	model.Pending:       {model.LinkReasonNone},
-}
-
 // drawEvidence draws evidence from few ids, so that spans meet.
 func drawEvidence(t *rapid.T) model.Evidence {
-	span := rapid.Map(rapid.ByteRange(0, 5), func(b byte) tracecontext.SpanID { return tracecontext.SpanID{b} })
 	trace := rapid.Map(rapid.ByteRange(0, 2), func(b byte) tracecontext.TraceID { return tracecontext.TraceID{b} })
-	id := rapid.SampledFrom([]string{"", "A", "B"})
 	var r model.RequestEvent
 	r.Kind = rapid.SampledFrom(allKinds).Draw(t, "kind")
-	r.SessionID, r.ApplicationID, r.InstanceID = id.Draw(t, "session"), id.Draw(t, "application"), id.Draw(t, "instance")
-	r.Start, r.Received = began, received
+	r.SessionID, r.ApplicationID, r.InstanceID = anyID.Draw(t, "session"), anyID.Draw(t, "application"), anyID.Draw(t, "instance")
+	r.ID, r.Start, r.Received = model.EventID{1}, began, received
 	r.Clock.Source = rapid.SampledFrom([]model.ClockSource{model.ClockServerTiming, model.ClockBeacon}).Draw(t, "clock")
 	r.TraceContextHint = rapid.SampledFrom(allHints).Draw(t, "context hint")
 	r.ServerTimingHint = rapid.SampledFrom(allTimingHints).Draw(t, "timing hint")
 	r.Error = rapid.SampledFrom(allErrors).Draw(t, "error")
 	r.Delivery = rapid.SampledFrom(allDeliveries).Draw(t, "delivery")
-	r.Sent = model.SpanContext{TraceID: trace.Draw(t, "sent trace"), SpanID: span.Draw(t, "sent span")}
-	r.Answer.SpanContext = model.SpanContext{TraceID: trace.Draw(t, "answer trace"), SpanID: span.Draw(t, "answer span")}
+	r.Sent = model.SpanContext{TraceID: trace.Draw(t, "sent trace"), SpanID: anySpanID.Draw(t, "sent span")}
+	r.Answer.SpanContext = model.SpanContext{TraceID: trace.Draw(t, "answer trace"), SpanID: anySpanID.Draw(t, "answer span")}
 	r.Answer.Sampled = rapid.Ptr(rapid.Bool(), true).Draw(t, "sampled")
 
-	spansOf := func(trace tracecontext.TraceID, label string) []model.SpanFacts {
-		if trace.IsZero() {
-			return nil
-		}
-		return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) model.SpanFacts {
-			s := model.SpanFacts{
-				SpanContext:  model.SpanContext{TraceID: trace, SpanID: tracecontext.SpanID{rapid.ByteRange(1, 9).Draw(t, "id")}},
-				ParentSpanID: span.Draw(t, "parent"), Kind: model.SpanKind(rapid.Int8Range(0, 5).Draw(t, "kind")),
-				Flags:    rapid.SampledFrom([]uint32{0, 1, local, remote, remote | 1}).Draw(t, "flags"),
-				Start:    began.Add(time.Duration(rapid.IntRange(-20, 20).Draw(t, "start")) * time.Second),
-				DtrState: rapid.SampledFrom([]model.DtrState{model.DtrAbsent, model.DtrValid, model.DtrInvalid}).Draw(t, "dtr"),
-			}
-			if s.DtrState == model.DtrValid {
-				s.Dtr = model.Dtr{SpanID: span.Draw(t, "dtr span"), SessionID: id.Draw(t, "dtr session"), ApplicationID: id.Draw(t, "dtr application")}
-			}
-			return s
-		}), 0, 5).Draw(t, label)
-	}
+	spansOf := func(trace tracecontext.TraceID, label string) []model.SpanFacts { return drawSpans(t, trace, 5, label) }
 	e := model.Evidence{Request: r, HostSeen: rapid.Bool().Draw(t, "host seen")}
+	if rapid.Bool().Draw(t, "same answer") {
+		e.SameAnswer = &model.SameAnswer{
+			RequestID: model.EventID{rapid.ByteRange(0, 2).Draw(t, "same request")}, SessionID: "C",
+			Start: began.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "same start")) * time.Second), Sessions: 1,
+		}
+	}
 	if r.Sent.TraceID.IsZero() {
 		e.Trace = spansOf(r.Answer.TraceID, "trace")
 	} else {
@@ -87,14 +65,51 @@ func drawEvidence(t *rapid.T) model.Evidence {
 	return e
 }
 
+var (
+	anySpanID = rapid.Map(rapid.ByteRange(0, 5), func(b byte) tracecontext.SpanID { return tracecontext.SpanID{b} })
+	anyID     = rapid.SampledFrom([]string{"", "A", "B"})
+)
+
+// drawSpans draws the spans of a trace, each with another id.
+func drawSpans(t *rapid.T, trace tracecontext.TraceID, most int, label string) []model.SpanFacts {
+	if trace.IsZero() {
+		return nil
+	}
+	return rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) model.SpanFacts {
+		s := model.SpanFacts{
+			SpanContext:  model.SpanContext{TraceID: trace, SpanID: tracecontext.SpanID{rapid.ByteRange(1, 9).Draw(t, "id")}},
+			ParentSpanID: anySpanID.Draw(t, "parent"), Kind: model.SpanKind(rapid.Int8Range(0, 5).Draw(t, "kind")),
+			Flags:    rapid.SampledFrom([]uint32{0, 1, local, remote, remote | 1}).Draw(t, "flags"),
+			Start:    began.Add(time.Duration(rapid.IntRange(-20, 20).Draw(t, "start")) * time.Second),
+			Entry:    rapid.Bool().Draw(t, "entry"),
+			Via:      rapid.SampledFrom([]string{"", "1.1 cdn"}).Draw(t, "via"),
+			DtrState: rapid.SampledFrom([]model.DtrState{model.DtrAbsent, model.DtrValid, model.DtrInvalid}).Draw(t, "dtr"),
+		}
+		if s.DtrState == model.DtrValid {
+			s.Dtr = model.Dtr{SpanID: anySpanID.Draw(t, "dtr span"), SessionID: anyID.Draw(t, "dtr session"), ApplicationID: anyID.Draw(t, "dtr application")}
+		}
+		return s
+	}), 0, most, func(s model.SpanFacts) tracecontext.SpanID { return s.SpanID }).Draw(t, label)
+}
+
+func drawNow(t *rapid.T) time.Time {
+	return rapid.SampledFrom([]time.Time{began, early, late.Add(-1), late, late.Add(time.Hour)}).Draw(t, "now")
+}
+
+// said reports whether verdicts lists what a verdict says.
+func said(v model.Verdict) bool {
+	return slices.ContainsFunc(verdicts(), func(r reasonDetails) bool {
+		return r.status == v.Status && r.reason == v.Reason && (v.Detail == "" || slices.Contains(r.details, v.Detail))
+	})
+}
+
 func TestJudgeProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e := drawEvidence(t)
-		now := rapid.SampledFrom([]time.Time{began, early, late.Add(-1), late, late.Add(time.Hour)}).Draw(t, "now")
+		e, now := drawEvidence(t), drawNow(t)
 		v := Judge(e, now, wait)
 
-		if !slices.Contains(reasonsOf[v.Status], v.Reason) {
-			t.Fatalf("%q %q is no row of the table", v.Status, v.Reason)
+		if !said(v) {
+			t.Fatalf("%q %q %q is no row of the table", v.Status, v.Reason, v.Detail)
 		}
 		if undecided := now.Before(late) && !v.Final; undecided != v.Due.Equal(late) || !undecided && !v.Due.IsZero() || v.Status == model.Pending && !undecided {
 			t.Fatalf("%s: due %v, final %v", v.Status, v.Due, v.Final)
@@ -102,81 +117,117 @@ func TestJudgeProperties(t *testing.T) {
 		if joins := v.Status == model.Linked || v.Status == model.Partial; joins == v.Joined.TraceID.IsZero() {
 			t.Fatalf("%s, joined to %v", v.Status, v.Joined)
 		}
-		if x := Explain(v); x.Title == "" || x.Text == "" || x == undefinedExplanation {
+		if x := Explain(v, FactsOf(&e, v)); x.Title == "" || x.Text == "" {
 			t.Fatalf("%s %s %s has no explanation", v.Status, v.Reason, v.Detail)
 		}
-		if x := explanations[v.Reason]; v.Detail != "" && x.byDetail[v.Detail].Title == "" && !generalDetails[v.Detail] {
-			t.Fatalf("%s %s: nothing says what %q means", v.Status, v.Reason, v.Detail)
-		}
 
-		// The order in which spans came in does not matter.
+		// The order in which spans came in does not matter, nor whether they are many.
 		slices.Reverse(e.Trace)
 		slices.Reverse(e.ByDtr)
 		slices.Reverse(e.AnswerTrace)
-		if distinct(e.Trace) && distinct(e.AnswerTrace) {
-			if again := Judge(e, now, wait); again != v {
-				t.Fatalf("with the spans in another order: %+v, before: %+v", again, v)
-			}
+		if again := Judge(e, now, wait); again != v {
+			t.Fatalf("with the spans in another order: %+v, before: %+v", again, v)
 		}
-
-		// What is final stays, whatever spans of another kind of evidence come.
-		if v.Final && v.Status != model.Linked {
-			e.HostSeen = !e.HostSeen
-			if again := Judge(e, now.Add(time.Hour), wait); again != v {
-				t.Fatalf("final, and later: %+v, before: %+v", again, v)
-			}
+		if again := judge(&e, spans{e.Trace, newIndex(e.Trace)}, now, wait); again != v {
+			t.Fatalf("with the spans in an index: %+v, before: %+v", again, v)
 		}
 	})
 }
 
-// generalDetails are the details with which a reason reads as without: the
-// browser told nothing that narrows it down, or cannot have told it in earnest.
-var generalDetails = map[string]bool{
-	// A request that says it was sent with a context and has no ids of it.
-	"set": true, "included": true, "external": true, "max_length": true, "missing_values": true, "api_set": true,
-	// A document that says a trace was read, and names none.
-	"received": true, "mismatch": true,
+func TestFinalVerdictsStay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e, now := drawEvidence(t), drawNow(t)
+		v := Judge(e, now, wait)
+		if !v.Final {
+			return
+		}
+		// Whatever else comes in. Which of several entry spans it is that proves a link may change.
+		more := func(all []model.SpanFacts, label string) []model.SpanFacts {
+			if len(all) == 0 && label != "more" {
+				return all
+			}
+			trace := e.Request.TraceContext().TraceID
+			if len(all) > 0 {
+				trace = all[0].TraceID
+			}
+			for _, s := range drawSpans(t, trace, 4, label) {
+				if !slices.ContainsFunc(all, func(known model.SpanFacts) bool { return known.SpanID == s.SpanID }) {
+					all = append(all, s)
+				}
+			}
+			return all
+		}
+		before := e
+		e.Trace, e.AnswerTrace, e.ByDtr = more(slices.Clone(e.Trace), "more"), more(slices.Clone(e.AnswerTrace), "more of the answer's"), more(slices.Clone(e.ByDtr), "more by dtr")
+		e.HostSeen = rapid.Bool().Draw(t, "host seen later")
+		again := Judge(e, now.Add(time.Hour), wait)
+		if again.Status != v.Status || again.Reason != v.Reason || again.Detail != v.Detail || !again.Final {
+			t.Fatalf("final, and later: %+v of %+v, before: %+v of %+v", again, e, v, before)
+		}
+	})
 }
 
-// distinct reports whether no two spans have the same id.
-func distinct(all []model.SpanFacts) bool {
-	seen := make(map[tracecontext.SpanID]bool)
-	for _, s := range all {
-		if seen[s.SpanID] {
-			return false
+func TestUnrelatedSpansChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e, now := drawEvidence(t), drawNow(t)
+		v := Judge(e, now, wait)
+		s := joinedSpan(&model.Evidence{Trace: e.Trace}, v.Joined)
+		if s == nil || !takesIn(s) || s.SpanID == e.Request.Sent.SpanID {
+			return
 		}
-		seen[s.SpanID] = true
-	}
-	return true
+		// What the entry span's service does on behalf of the request, and those that it calls.
+		parent := s.SpanID
+		for i := range rapid.IntRange(1, 2*fewSpans).Draw(t, "spans") {
+			below := server(tracecontext.SpanID{0xf0, byte(i)}, parent, at(time.Duration(i+30)*time.Second), kind(model.SpanKind(i%6)))
+			below.TraceID = s.TraceID
+			e.Trace = append(e.Trace, below)
+			if rapid.Bool().Draw(t, "deeper") {
+				parent = below.SpanID
+			}
+		}
+		if again := Judge(e, now, wait); again != v {
+			t.Fatalf("with spans below the entry span: %+v, before: %+v", again, v)
+		}
+	})
 }
 
-func TestExplanationsAreComplete(t *testing.T) {
-	known := 0
-	for status, reasons := range reasonsOf {
-		for _, reason := range reasons {
-			e := Explain(model.Verdict{Status: status, Reason: reason})
-			if e.Title == "" || e.Text == "" || e == undefinedExplanation {
-				t.Errorf("%s %s has no explanation", status, reason)
-			}
-			if (status == model.Partial || status == model.Unlinked) && e.Fix == "" {
-				t.Errorf("%s %s has no fix", status, reason)
-			}
-			if reason != model.LinkReasonNone {
-				known++
+// TestEveryDetailIsGiven: what verdicts lists is all that Judge says, and all of it is said.
+func TestEveryDetailIsGiven(t *testing.T) {
+	type key struct {
+		status model.LinkStatus
+		reason model.LinkReason
+		detail string
+	}
+	seen := map[key]bool{}
+	look := func(e model.Evidence, now time.Time) {
+		v := Judge(e, now, wait)
+		if !said(v) {
+			t.Fatalf("%q %q %q is no row of the table", v.Status, v.Reason, v.Detail)
+		}
+		seen[key{v.Status, v.Reason, v.Detail}] = true
+	}
+	for _, c := range judgeCases() {
+		look(c.evidence, early)
+		look(c.evidence, late)
+	}
+	for _, h := range allHints {
+		for _, th := range allTimingHints {
+			for _, failure := range allErrors {
+				for _, sends := range []func(*model.RequestEvent){hint(h), unsent(h, th)} {
+					r := fetch(sends, failed(failure))
+					r.ServerTimingHint = th
+					look(model.Evidence{Request: r}, late)
+					look(model.Evidence{Request: r, HostSeen: true}, late)
+					look(model.Evidence{Request: r, Trace: []model.SpanFacts{server(entry, request, noDtr)}}, late)
+				}
 			}
 		}
 	}
-	if len(explanations) != known {
-		t.Errorf("%d explanations for %d reasons", len(explanations), known)
-	}
-	for reason, e := range explanations {
-		for detail, e := range e.byDetail {
-			if e.Title == "" || e.Text == "" {
-				t.Errorf("%s %s has no explanation", reason, detail)
+	for _, r := range verdicts() {
+		for _, detail := range r.details {
+			if !seen[key{r.status, r.reason, detail}] {
+				t.Errorf("%s %s %s is listed, and no evidence leads to it", r.status, r.reason, detail)
 			}
 		}
-	}
-	if Explain(model.Verdict{Status: model.Unlinked, Reason: model.LinkReasonUndefined}) != undefinedExplanation {
-		t.Error("a verdict that is a bug must say so")
 	}
 }
