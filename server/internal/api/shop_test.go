@@ -33,8 +33,6 @@ func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 func eventID(n byte) model.EventID { return model.EventID{7: n} }
 
-func pointer[T any](v T) *T { return &v }
-
 // visitor is who made the events of the data set.
 func visitor() model.Frontend {
 	return model.Frontend{
@@ -52,19 +50,19 @@ func shopClock() model.Clock {
 // 3 the document, 4 a call to a partner, 5 an image from a cache, 6 a failed call.
 func shopRequests() []model.RequestEvent {
 	base := model.RequestEvent{Frontend: visitor(), Clock: shopClock(), Method: "GET", Host: "shop.example", Received: noon.Add(10 * time.Second)}
-	document, fetch, image, partner, cached, failed := base, base, base, base, base, base
+	document, fetch, partner, cached, failed := base, base, base, base, base
 
 	fetch.ID, fetch.Kind, fetch.Initiator, fetch.Start, fetch.Duration, fetch.StatusCode = eventID(1), model.KindFetch, "fetch", noon, ms(80), 200
 	fetch.URL, fetch.URLPattern = "https://shop.example/api/stock?q=1", "/api/stock"
 	fetch.TraceContextHint, fetch.ServerTimingHint = model.ContextSet, model.TimingReceived
 	fetch.Sent = model.SpanContext{TraceID: traceID, SpanID: sent}
-	fetch.Answer = model.ServerTiming{SpanContext: model.SpanContext{TraceID: traceID, SpanID: entry}, Sampled: pointer(true), ResponseID: pointer(int32(-609157671))}
+	fetch.Answer = model.ServerTiming{SpanContext: model.SpanContext{TraceID: traceID, SpanID: entry}, Sampled: new(true), ResponseID: new(int32(-609157671))}
 	fetch.Delivery, fetch.Protocol, fetch.TransferSize, fetch.EncodedBodySize, fetch.DecodedBodySize = model.DeliveredByNetwork, "h2", 540, 240, 900
 	fetch.Timing = model.ResourceTiming{FetchStart: ms(1), RequestStart: ms(4), ResponseStart: ms(70), ResponseEnd: ms(80)}
 	fetch.ActionID = actionID
 	fetch.Attributes = `{"cart.items":3,"experiment":["a","b"]}`
 
-	image = model.RequestEvent{
+	image := model.RequestEvent{
 		ID: eventID(2), Kind: model.KindResource, Start: noon.Add(time.Second), Method: "GET",
 		URL: "https://cdn.example/<script>alert(1)</script>%25", Host: "cdn.example",
 		TraceContextHint: model.ContextNotSet, ServerTimingHint: model.TimingNotAvailable,
@@ -73,7 +71,7 @@ func shopRequests() []model.RequestEvent {
 	document.ID, document.Kind, document.Start, document.Duration, document.StatusCode = eventID(3), model.KindDocument, at(-2000), ms(300), 200
 	document.URL, document.URLPattern, document.Initiator = "https://shop.example/products/7", "/products/{id}", "navigation"
 	document.TraceContextHint, document.ServerTimingHint = model.ContextFromServer, model.TimingReceived
-	document.Answer = model.ServerTiming{SpanContext: model.SpanContext{TraceID: pageTraceID, SpanID: pageEntry}, Sampled: pointer(true)}
+	document.Answer = model.ServerTiming{SpanContext: model.SpanContext{TraceID: pageTraceID, SpanID: pageEntry}, Sampled: new(true)}
 	document.Timing = model.ResourceTiming{RequestStart: ms(20), ResponseStart: ms(220), ResponseEnd: ms(300)}
 
 	partner.ID, partner.Kind, partner.Start, partner.Duration, partner.StatusCode = eventID(4), model.KindXHR, at(-500), ms(120), 200
