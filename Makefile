@@ -104,12 +104,13 @@ format: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(addsuffix /node_module
 	@for folder in $(NPM_FOLDERS); do (cd $$folder && npm run --silent format); done
 
 .PHONY: generate
-generate: ## Write the golden files anew (the OpenAPI document)
+generate: server/ui/generate/node_modules/.installed ## Write the golden files and the UI's API types anew
 	@cd server && go test ./internal/api -run Golden -update
+	@cd server/ui/generate && npm run --silent generate
 
 .PHONY: checkgenerate
 checkgenerate: generate ## Fail where a golden file is not up to date
-	@git diff --exit-code -- server/internal/api/testdata
+	@git diff --exit-code -- server/internal/api/testdata server/ui/src/api
 
 .PHONY: bench
 bench: assets ## Run the benchmarks and print their figures

@@ -86,4 +86,7 @@ require (
 
 replace github.com/throughline-rum/throughline => ../
 
-ignore ./ui/node_modules
+ignore (
+	./ui/generate/node_modules
+	./ui/node_modules
+)

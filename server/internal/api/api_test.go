@@ -7,78 +7,46 @@ import (
 	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/throughline-rum/throughline/server/internal/api"
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/query"
 	"github.com/throughline-rum/throughline/server/internal/store"
-	"github.com/throughline-rum/throughline/server/internal/store/storetest"
-	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-var (
-	noon    = time.Date(2026, 4, 27, 12, 0, 0, 0, time.UTC)
-	traceID = tracecontext.TraceID{0: 0x2f, 15: 9}
-	sent    = tracecontext.SpanID{7: 0xaa}
-	entry   = tracecontext.SpanID{7: 0xbb}
-	inner   = tracecontext.SpanID{7: 0xcc}
-)
-
-// shop is a store with one linked fetch, its two spans, and a hostile image URL.
-func shop(t *testing.T) store.Reader {
+// handler answers from a store, at now, with words for verdicts that tests can know.
+func handler(t testing.TB, st store.Reader, change ...func(*api.Config)) http.Handler {
 	t.Helper()
-	st := new(storetest.Memory)
-	fetch := model.RequestEvent{
-		ID: model.EventID{7: 1}, Kind: model.KindFetch, Start: noon, Duration: 80 * time.Millisecond, Method: "GET",
-		URL: "https://shop.example/api/stock?q=1", Host: "shop.example", StatusCode: 200,
-		TraceContextHint: model.ContextSet, ServerTimingHint: model.TimingReceived,
-		Frontend: model.Frontend{ApplicationID: "745a78fe5b6e57f6", SessionID: "S-0", InstanceID: "I"},
-		Sent:     model.SpanContext{TraceID: traceID, SpanID: sent},
-	}
-	image := model.RequestEvent{
-		ID: model.EventID{7: 2}, Kind: model.KindResource, Start: noon.Add(time.Second), Method: "GET",
-		URL: "https://cdn.example/<script>alert(1)</script>%25", Host: "cdn.example",
-		TraceContextHint: model.ContextNotSet, ServerTimingHint: model.TimingNotAvailable,
-	}
-	dtr := model.Dtr{SpanID: sent, SessionID: "S-0", InstanceID: "I"}
-	err := st.Write(t.Context(), store.Batch{Requests: []model.RequestEvent{fetch, image}, Spans: []model.Span{
-		{TraceID: traceID, SpanID: entry, ParentSpanID: sent, Kind: model.SpanServer, Name: "GET /api/stock", Service: "shop", Start: noon.Add(time.Millisecond), Duration: time.Millisecond, DtrState: model.DtrValid, Dtr: dtr},
-		{TraceID: traceID, SpanID: inner, ParentSpanID: entry, Kind: model.SpanServer, Name: "GET /stock", Service: "catalog", Start: noon.Add(2 * time.Millisecond), DtrState: model.DtrValid, Dtr: dtr},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = st.PutLinks(t.Context(), []model.Link{{RequestID: fetch.ID, JudgedAt: noon, Verdict: model.Verdict{
-		Status: model.Linked, Reason: model.Exact, Joined: model.SpanContext{TraceID: traceID, SpanID: entry}, Final: true,
-	}}}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return st
-}
-
-func serve(t *testing.T, st store.Reader, onError func(error)) *httptest.Server {
-	t.Helper()
-	h, err := api.New(api.Config{
-		Query: query.New(query.Config{Reader: st, Explain: func(v model.Verdict) query.Explanation {
-			return query.Explanation{Title: string(v.Status), Text: string(v.Reason)}
-		}}),
+	annotator, _ := st.(store.Annotator)
+	c := api.Config{
+		Query: query.New(query.Config{
+			Reader: st, Annotator: annotator, Now: func() time.Time { return now }, NewID: func() model.EventID { return eventID(0x99) },
+			Explain: func(v model.Verdict) query.Explanation {
+				return query.Explanation{Title: string(v.Status), Text: string(v.Reason), Fix: v.Detail}
+			},
+		}),
 		Beacon:  http.NotFoundHandler(),
 		Metrics: http.NotFoundHandler(),
-		OnError: onError,
-	})
+		OnError: func(err error) { t.Errorf("the server reports: %v", err) },
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	h, err := api.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(h)
+	return h
+}
+
+func serve(t *testing.T, st store.Reader, change ...func(*api.Config)) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(handler(t, st, change...))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -98,153 +66,140 @@ func get(t *testing.T, s *httptest.Server, path string) (*http.Response, map[str
 	return resp, body
 }
 
-func failOn(t *testing.T) func(error) {
-	t.Helper()
-	return func(err error) { t.Errorf("the server reports: %v", err) }
-}
-
 func TestOpenAPIGolden(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
+	s := serve(t, shop(t))
 	_, body := get(t, s, "/api/v1/openapi.json")
 	got, err := json.MarshalIndent(body, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got = append(got, '\n')
-	const golden = "testdata/openapi.json"
-	if *update {
-		if err := os.WriteFile(golden, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("the OpenAPI document changed; if that is meant, run make generate (-want +got):\n%s", diff)
-	}
+	checkGolden(t, "testdata/openapi.json", got)
 }
 
 func TestRequests(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
-	for _, c := range []struct {
-		query string
-		want  []string
-	}{
-		{"", []string{"0000000000000002", "0000000000000001"}},
-		{"?status=linked", []string{"0000000000000001"}},
-		{"?status=pending", []string{"0000000000000002"}},
-		{"?reason=exact&kind=fetch&method=GET", []string{"0000000000000001"}},
-		{"?application=745a78fe5b6e57f6&session=S-0", []string{"0000000000000001"}},
-		{"?url=API%2FSTOCK", []string{"0000000000000001"}},
-		{"?url=%3Cscript%3E", []string{"0000000000000002"}},
-		{"?url=%25", []string{"0000000000000002"}},
-		{"?trace=" + traceID.String(), []string{"0000000000000001"}},
-		{"?from=2026-04-27T12:00:00.5Z", []string{"0000000000000002"}},
-		{"?to=2026-04-27T12:00:00.5Z", []string{"0000000000000001"}},
-		{"?status=partial", []string{}},
+	s := serve(t, shop(t))
+	for _, c := range []struct{ query, want string }{
+		{"", "2 1 6 4 5 3"},
+		{"?status=linked", "1 3"},
+		{"?status=pending", "2"},
+		{"?reason=exact&kind=fetch&method=GET", "1"},
+		{"?application=745a78fe5b6e57f6&session=S-0", "1 4 5 3"},
+		{"?url=API%2FSTOCK", "1"},
+		{"?url=%3Cscript%3E", "2"},
+		{"?url=%25", "2"},
+		{"?trace=" + traceID.String(), "1"},
+		{"?from=2026-04-27T12:00:00.5Z", "2"},
+		{"?to=2026-04-27T12:00:00Z", "6 4 5 3"},
+		{"?from=-1h", "2 1"},
+		{"?status=partial", ""},
+		{"?filter=status:linked", "1 3"},
+		{"?filter=status:linked,unlinked+-host:partner.example", "1 3"},
+		{"?filter=duration:%3E100", "4 3"},
+		{"?filter=code:0", "2"},
+		{"?filter=session:%22%22", "2"},
+		{"?filter=endpoint:*PRODUCTS*", "3"},
+		{"?filter=offers&status=unlinked&kind=fetch", "6"},
+		{"?filter=%22%3Cscript%3E%22", "2"},
 	} {
 		t.Run(c.query, func(t *testing.T) {
 			resp, body := get(t, s, "/api/v1/requests"+c.query)
 			if resp.StatusCode != http.StatusOK {
 				t.Fatalf("status %d: %v", resp.StatusCode, body)
 			}
-			list, ok := body["requests"].([]any)
-			if !ok {
-				t.Fatalf("requests is %T, want an array", body["requests"])
+			var ids []string
+			for _, r := range body["requests"].([]any) {
+				ids = append(ids, strings.TrimLeft(r.(map[string]any)["id"].(string), "0"))
 			}
-			got := []string{}
-			for _, r := range list {
-				got = append(got, r.(map[string]any)["id"].(string))
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("ids (-want +got):\n%s", diff)
+			if got := strings.Join(ids, " "); got != c.want {
+				t.Errorf("requests %s, want %s", got, c.want)
 			}
 		})
 	}
 }
 
-func TestPagesShowEveryRequestOnce(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
-	_, first := get(t, s, "/api/v1/requests?limit=1")
-	cursor, ok := first["next_cursor"].(string)
-	if !ok {
-		t.Fatalf("the first of two pages has no next_cursor: %v", first)
-	}
-	_, second := get(t, s, "/api/v1/requests?limit=1&cursor="+cursor)
-	if _, more := second["next_cursor"]; more {
-		t.Errorf("the last page has a next_cursor")
-	}
-	ids := []any{first["requests"].([]any)[0].(map[string]any)["id"], second["requests"].([]any)[0].(map[string]any)["id"]}
-	if diff := cmp.Diff([]any{"0000000000000002", "0000000000000001"}, ids); diff != "" {
-		t.Errorf("ids over both pages (-want +got):\n%s", diff)
-	}
-}
-
-func TestRequestShowsEventVerdictExplanationAndTrace(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
-	resp, body := get(t, s, "/api/v1/requests/0000000000000001")
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("status %d: %v", resp.StatusCode, body)
-	}
-	request := body["request"].(map[string]any)
-	for name, want := range map[string]any{
-		"url.full": "https://shop.example/api/stock?q=1", "http.request.method": "GET", "http.response.status_code": 200.0,
-		"trace.id": traceID.String(), "span.id": sent.String(), "session.id": "S-0", "rum.instance.id": "I", "rum.application.id": "745a78fe5b6e57f6",
-		"request.trace_context_hint": "set", "request.server_timing_hint": "received",
-		"link.status": "linked", "link.reason": "exact", "link.span_id": entry.String(), "start_time": "2026-04-27T12:00:00Z", "duration_ms": 80.0,
+func TestPagesShowEveryEntryOnce(t *testing.T) {
+	s := serve(t, shop(t))
+	for path, c := range map[string]struct{ list, id, want string }{
+		"/api/v1/requests?limit=1&":                {"requests", "id", "2 1 6 4 5 3"},
+		"/api/v1/pages?limit=1&":                   {"page_loads", "id", "12 11"},
+		"/api/v1/errors/0000000000000077?limit=1&": {"errors", "id", "32 31"},
+		"/api/v1/traces?limit=1&":                  {"traces", "span.id", "bb dd"},
 	} {
-		if request[name] != want {
-			t.Errorf("%s = %v, want %v", name, request[name], want)
-		}
-	}
-	if diff := cmp.Diff(map[string]any{"title": "linked", "text": "exact"}, body["explanation"]); diff != "" {
-		t.Errorf("explanation (-want +got):\n%s", diff)
-	}
-	var outline []string
-	for _, r := range body["trace"].(map[string]any)["rows"].([]any) {
-		row := r.(map[string]any)
-		outline = append(outline, strings.Repeat("> ", int(row["depth"].(float64)))+row["name"].(string))
-	}
-	if diff := cmp.Diff([]string{"GET https://shop.example/api/stock?q=1", "> GET /api/stock", "> > GET /stock"}, outline); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
-	}
-}
-
-func TestWayBackFromAnInnerSpan(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
-	resp, body := get(t, s, "/api/v1/spans/"+traceID.String()+"/"+inner.String()+"/frontend")
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("status %d: %v", resp.StatusCode, body)
-	}
-	if body["session.id"] != "S-0" || body["rum.instance.id"] != "I" || body["entry_span_id"] != entry.String() || body["via"] != "trace_context" {
-		t.Errorf("the way back leads to %v", body)
-	}
-	if request := body["request"].(map[string]any); request["id"] != "0000000000000001" {
-		t.Errorf("the way back leads to request %v", request["id"])
+		t.Run(path, func(t *testing.T) {
+			var ids []string
+			cursor := ""
+			for range 10 {
+				_, body := get(t, s, path+cursor)
+				for _, e := range body[c.list].([]any) {
+					ids = append(ids, strings.TrimLeft(e.(map[string]any)[c.id].(string), "0"))
+				}
+				next, more := body["next_cursor"].(string)
+				if !more {
+					break
+				}
+				cursor = "cursor=" + next
+			}
+			if got := strings.Join(ids, " "); got != c.want {
+				t.Errorf("over all pages %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 
 func TestRefusalsSayWhatIsWrongAndWhatToDo(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
+	s := serve(t, shop(t))
+	const bad, missing = http.StatusBadRequest, http.StatusNotFound
 	for path, want := range map[string]int{
-		"/api/v1/requests?limit=0":                                     http.StatusBadRequest,
-		"/api/v1/requests?limit=1000":                                  http.StatusBadRequest,
-		"/api/v1/requests?limit=many":                                  http.StatusBadRequest,
-		"/api/v1/requests?status=lost":                                 http.StatusBadRequest,
-		"/api/v1/requests?from=yesterday":                              http.StatusBadRequest,
-		"/api/v1/requests?nonsense=1":                                  http.StatusBadRequest,
-		"/api/v1/requests?cursor=AAAA":                                 http.StatusBadRequest,
-		"/api/v1/requests?trace=" + zeros(32):                          http.StatusBadRequest,
-		"/api/v1/requests/" + zeros(16):                                http.StatusBadRequest,
-		"/api/v1/requests/xyz":                                         http.StatusBadRequest,
-		"/api/v1/requests/00000000000000ff":                            http.StatusNotFound,
-		"/api/v1/traces/" + "a" + zeros(31):                            http.StatusNotFound,
-		"/api/v1/spans/a" + zeros(31) + "/ab/frontend":                 http.StatusBadRequest,
-		"/api/v1/nothing":                                              http.StatusNotFound,
-		"/throughline.0123456789ab.js":                                 http.StatusNotFound, // an earlier release's
-		"/api/v1/spans/a" + zeros(31) + "/b" + zeros(15) + "/frontend": http.StatusNotFound,
+		"/api/v1/requests?limit=0":                                       bad,
+		"/api/v1/requests?limit=1000":                                    bad,
+		"/api/v1/requests?limit=many":                                    bad,
+		"/api/v1/requests?status=lost":                                   bad,
+		"/api/v1/requests?from=yesterday":                                bad,
+		"/api/v1/requests?from=now&to=-1h":                               bad,
+		"/api/v1/requests?nonsense=1":                                    bad,
+		"/api/v1/requests?cursor=AAAA":                                   bad,
+		"/api/v1/requests?filter=hots:a":                                 bad,
+		"/api/v1/requests?filter=" + strings.Repeat("a", 4097):           bad,
+		"/api/v1/requests?method=GET&filter=" + strings.Repeat("a+", 32): bad,
+		"/api/v1/requests?trace=" + zeros(32):                            bad,
+		"/api/v1/requests/" + zeros(16):                                  bad,
+		"/api/v1/requests/xyz":                                           bad,
+		"/api/v1/requests/00000000000000ff":                              missing,
+		"/api/v1/requests/facets?fields=url":                             bad,
+		"/api/v1/requests/facets?fields=a,b,c,d,e,f,g,h,i,j,k":           bad,
+		"/api/v1/requests/facets?limit=101":                              bad,
+		"/api/v1/coverage?step=1s":                                       bad,
+		"/api/v1/coverage?step=soon":                                     bad,
+		"/api/v1/coverage?by=url":                                        bad,
+		"/api/v1/coverage?from=-401d":                                    bad,
+		"/api/v1/coverage?from=2020-01-01T00:00:00Z":                     bad,
+		"/api/v1/endpoints?limit=0":                                      bad,
+		"/api/v1/endpoints?filter=source:csp":                            bad,
+		"/api/v1/hosts?filter=" + strings.Repeat("a+", 30):               bad,
+		"/api/v1/sessions?limit=-1":                                      bad,
+		"/api/v1/sessions/" + strings.Repeat("A", 129):                   bad,
+		"/api/v1/sessions/nobody":                                        missing,
+		"/api/v1/sessions/nobody/timeline":                               missing,
+		"/api/v1/sessions/S-0/timeline?limit=1000":                       bad,
+		"/api/v1/pages?filter=status:linked":                             bad,
+		"/api/v1/pages?cursor=AAAA":                                      bad,
+		"/api/v1/pages/" + "ff" + zeros(14):                              missing,
+		"/api/v1/errors?filter=status:linked":                            bad,
+		"/api/v1/errors/xyz":                                             bad,
+		"/api/v1/errors/ff" + zeros(14):                                  missing,
+		"/api/v1/traces?min_duration=long":                               bad,
+		"/api/v1/traces?cursor=AAAA":                                     bad,
+		"/api/v1/traces/" + "a" + zeros(31):                              missing,
+		"/api/v1/traces/" + zeros(32):                                    bad,
+		"/api/v1/spans/a" + zeros(31) + "/ab/frontend":                   bad,
+		"/api/v1/spans/a" + zeros(31) + "/b" + zeros(15) + "/frontend":   missing,
+		"/api/v1/annotations?from=then":                                  bad,
+		"/api/v1/service-map?application=shop":                           bad,
+		"/api/v1/tail?filter=hots:a":                                     bad,
+		"/api/v1/tail?after=AAAA":                                        bad,
+		"/api/v1/nothing":                                                missing,
+		"/throughline.0123456789ab.js":                                   missing, // an earlier release's
 	} {
 		t.Run(path, func(t *testing.T) {
 			resp, body := get(t, s, path)
@@ -274,7 +229,7 @@ func (brokenStore) Requests(context.Context, store.Filter, store.Page) ([]model.
 
 func TestFailureInsideIsToldToTheOperatorOnly(t *testing.T) {
 	var told error
-	s := serve(t, brokenStore{}, func(err error) { told = err })
+	s := serve(t, brokenStore{}, func(c *api.Config) { c.OnError = func(err error) { told = err } })
 	resp, body := get(t, s, "/api/v1/requests")
 	if resp.StatusCode != http.StatusInternalServerError || !errors.Is(told, errDisk) {
 		t.Errorf("status %d, the operator was told %v; want 500 and %v", resp.StatusCode, told, errDisk)
@@ -285,7 +240,7 @@ func TestFailureInsideIsToldToTheOperatorOnly(t *testing.T) {
 }
 
 func TestAgentScriptMayBeLoadedByAnyPageAndIsCheckedAgain(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
+	s := serve(t, shop(t))
 	resp, err := s.Client().Get(s.URL + api.AgentPath)
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +274,7 @@ func TestAgentScriptMayBeLoadedByAnyPageAndIsCheckedAgain(t *testing.T) {
 }
 
 func TestEveryAnswerKeepsBrowsersInBounds(t *testing.T) {
-	s := serve(t, shop(t), failOn(t))
+	s := serve(t, shop(t))
 	for _, path := range []string{"/", "/requests/0000000000000001", "/api/v1/requests", "/healthz", "/readyz"} {
 		resp, err := s.Client().Get(s.URL + path)
 		if err != nil {

@@ -38,9 +38,9 @@ type Endpoint struct {
 // TimeMean is where the time of requests went, on average.
 type TimeMean struct {
 	Requests   int64   `json:"requests" doc:"Those of which it is known: the entry span is stored, and the browser tells request and response times"`
-	FrontendMs float64 `json:"frontend_ms" doc:"In the browser, before sending and after the answer began"`
-	NetworkMs  float64 `json:"network_ms"`
-	BackendMs  float64 `json:"backend_ms"`
+	FrontendMs float64 `json:"frontend_ms" doc:"In the browser: queueing, a service worker"`
+	NetworkMs  float64 `json:"network_ms" doc:"The rest: redirects, DNS, connecting, both ways"`
+	BackendMs  float64 `json:"backend_ms" doc:"In the entry span"`
 }
 
 // LimitedQuery asks for sums of what is selected, the first of them.

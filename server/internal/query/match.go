@@ -2,9 +2,6 @@ package query
 
 import (
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -19,47 +16,37 @@ func matches(f *store.Filter, r *model.LinkedRequest) bool {
 }
 
 func holds(t *store.Term, r *model.LinkedRequest) bool {
-	if t.Field.IsNumber() {
-		n := numberOf(t.Field, r)
-		return slices.ContainsFunc(t.Values, func(v string) bool {
-			want, err := strconv.ParseFloat(v, 64)
-			switch {
-			case err != nil:
-				return false
-			case t.Op == store.Greater:
-				return n > want
-			case t.Op == store.Less:
-				return n < want
-			default:
-				return n == want
-			}
-		})
-	}
-	values := textsOf(t.Field, r)
-	return slices.ContainsFunc(t.Values, func(want string) bool {
-		if t.Op == store.Contains {
-			want = lowerASCII(want)
-			return slices.ContainsFunc(values, func(v string) bool { return strings.Contains(lowerASCII(v), want) })
+	for i, want := range t.Values {
+		if fits(t, i, want, r) {
+			return true
 		}
-		return slices.Contains(values, want)
-	})
+	}
+	return false
 }
 
-// lowerASCII is the folding of case that the store's Contains has.
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			return r + 'a' - 'A'
+// fits reports whether a request has the value of a term.
+func fits(t *store.Term, i int, want string, r *model.LinkedRequest) bool {
+	if t.Field.IsNumber() {
+		switch n := numberOf(t.Field, r); t.Op {
+		case store.Greater:
+			return n > t.Number(i)
+		case store.Less:
+			return n < t.Number(i)
+		default:
+			return n == t.Number(i)
 		}
-		return r
-	}, s)
+	}
+	if t.Op == store.Contains {
+		return slices.ContainsFunc(textsOf(t.Field, r), func(v string) bool { return store.ContainsFold(v, want) })
+	}
+	return slices.Contains(textsOf(t.Field, r), want)
 }
 
 func numberOf(f store.Field, r *model.LinkedRequest) float64 {
 	if f == store.FieldStatusCode {
 		return float64(r.StatusCode)
 	}
-	return float64(r.Duration) / float64(time.Millisecond)
+	return store.Milliseconds(r.Duration)
 }
 
 // textsOf returns a request's value of a field; several of the trace id.
@@ -98,7 +85,7 @@ func textsOf(f store.Field, r *model.LinkedRequest) []string {
 	case store.FieldHost:
 		return []string{r.Host}
 	case store.FieldEndpoint:
-		return []string{endpointOf(r)}
+		return []string{store.EndpointOf(r)}
 	case store.FieldMethod:
 		return []string{r.Method}
 	case store.FieldError:

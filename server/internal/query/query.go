@@ -217,7 +217,7 @@ func newRequest(r *model.LinkedRequest) Request {
 		StatusCode:       r.StatusCode,
 		ErrorReason:      string(r.Error),
 		Host:             r.Host,
-		Endpoint:         endpointOf(r),
+		Endpoint:         store.EndpointOf(r),
 		TraceID:          traceIDText(ids.TraceID),
 		SpanID:           spanIDText(ids.SpanID),
 		Sampled:          r.Answer.Sampled,
@@ -242,14 +242,6 @@ func newRequest(r *model.LinkedRequest) Request {
 		LinkSpanID:       spanIDText(r.Link.Joined.SpanID),
 		Service:          r.Link.Entry.Service,
 	}
-}
-
-// endpointOf names what a request asked for: the entry span's route, else the URL's pattern.
-func endpointOf(r *model.LinkedRequest) string {
-	if r.Link.Entry.Route != "" {
-		return r.Link.Entry.Route
-	}
-	return r.URLPattern
 }
 
 // milliseconds returns d in ms, to the microsecond.

@@ -170,10 +170,10 @@ type Row struct {
 	Error      string  `json:"error,omitempty" doc:"Why it failed; left out where it did not"`
 
 	Clock      *Clock     `json:"clock,omitempty" doc:"Of a request: the correction applied to its times"`
-	Phases     []Phase    `json:"phases,omitempty" doc:"Of a request: what the browser did, in order"`
+	Phases     []Phase    `json:"phases,omitempty" nullable:"false" doc:"Of a request: what the browser did, in order"`
 	Attributes Attributes `json:"attributes,omitempty"`
 	Resource   Attributes `json:"resource,omitempty"`
-	Events     []RowEvent `json:"events,omitempty"`
+	Events     []RowEvent `json:"events,omitempty" nullable:"false"`
 }
 
 // Phase is a stretch of a request's time.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Trace, TraceRow } from '../api/types.ts';
+import type { Phase, Trace, TraceRow } from '../api/types.ts';
 import { buildTree, move, nextError, reveal, visibleNodes } from './tree.ts';
 
 function span(id: string, depth: number, extra: Partial<TraceRow> = {}): TraceRow {
@@ -20,7 +20,7 @@ const request: TraceRow = {
   phases: [
     { name: 'dns', start_ms: 0, duration_ms: 1 },
     { name: 'waiting', start_ms: 1, duration_ms: 8 },
-    { name: 'mystery', start_ms: 9, duration_ms: 1 },
+    { name: 'mystery' as Phase['name'], start_ms: 9, duration_ms: 1 }, // of a newer server
   ],
 };
 

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { RequestDetail } from '../api/types.ts';
+import type { Evidence, RequestDetail } from '../api/types.ts';
 import { AttributeTable } from '../components/attributes.tsx';
 import { Copyable } from '../components/copy.tsx';
 import { defaultFilters, type Filters, formatFilters } from '../model/filters.ts';
@@ -8,7 +8,7 @@ import { serverTimingHint, traceContextHint } from '../model/verdict.ts';
 
 /** Facts shows what the verdict rests on, the ids, who the user was, and how the answer came. */
 export function Facts({ detail }: { detail: RequestDetail }) {
-  const { request, attributes } = detail;
+  const { request, attributes, evidence } = detail;
   const context = request['request.trace_context_hint'];
   const timing = request['request.server_timing_hint'];
   const sampled = request['trace.is_sampled'];
@@ -25,6 +25,7 @@ export function Facts({ detail }: { detail: RequestDetail }) {
         {sampled !== undefined && (
           <Fact name="Sampled">{sampled ? 'yes, recorded' : 'no, not recorded'}</Fact>
         )}
+        <BothSides evidence={evidence} />
       </Group>
       <Group title="Ids">
         <IdFact name="Trace" value={request['trace.id']} href={`/traces/${request['trace.id']}`} />
@@ -57,6 +58,37 @@ export function Facts({ detail }: { detail: RequestDetail }) {
         </details>
       )}
     </section>
+  );
+}
+
+/** BothSides shows what the backend's side told, and who reported the request. */
+function BothSides({ evidence }: { evidence: Evidence }) {
+  const { spans, host_seen, host_services, intermediaries, same_answer } = evidence;
+  const named = spans.filter((span) => span.names_request).length;
+  return (
+    <>
+      <Fact name="Spans" note={spans.length > 0 ? `${named} of them name this request` : ''}>
+        {spans.length === 0 ? 'none found' : `${spans.length} considered`}
+      </Fact>
+      <Fact name="Host" note={host_services.join(', ')}>
+        {host_seen ? 'has sent spans' : 'has never sent a span'}
+      </Fact>
+      <TextFact name="Intermediaries" value={intermediaries.join(', ')} />
+      {same_answer && (
+        <Fact name="Same answer" note={`seen in ${same_answer.sessions} other sessions`}>
+          <Copyable
+            value={same_answer['request.id']}
+            label="the other request's id"
+            href={`/requests/${encodeURIComponent(same_answer['request.id'])}`}
+            title="Open the other request"
+          />
+        </Fact>
+      )}
+      <TextFact
+        name="Agent"
+        value={[evidence['agent.name'], evidence['agent.version']].filter(Boolean).join(' ')}
+      />
+    </>
   );
 }
 
