@@ -110,3 +110,8 @@ func TestReadyzWhenACheckHangs(t *testing.T) {
 		}
 	})
 }
+
+func failOn(t *testing.T) func(error) {
+	t.Helper()
+	return func(err error) { t.Errorf("the server reports: %v", err) }
+}
