@@ -28,7 +28,7 @@ const (
 
 // Client is what is kept of a sender. The fields are named after attributes of
 // the OpenTelemetry semantic conventions; empty: not known.
-type Client struct { //nolint:recvcheck // a plain value, which reading alone changes
+type Client struct {
 	Address          netip.Addr // client.address, masked: an IPv4 /24 or an IPv6 /48
 	CountryISOCode   string     // client.geo.country_iso_code: two capital letters
 	UserAgentName    string     // user_agent.name: Chrome, Firefox, Safari, ...

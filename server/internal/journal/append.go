@@ -217,7 +217,7 @@ func (j *Journal) leaveFree(size, n int64, turn bool) error {
 	}
 	free, err := j.o.free(j.dir)
 	if err != nil || free-takes >= j.o.MinFree { // where the system does not tell, the disk itself is the bound
-		return nil
+		return nil //nolint:nilerr // see above
 	}
 	return fmt.Errorf("%w (%d MiB of the disk are free, and %d MiB are kept for the store)", ErrFull, free>>20, j.o.MinFree>>20)
 }

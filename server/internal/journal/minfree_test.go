@@ -16,7 +16,7 @@ func TestMinFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.Close() //nolint:errcheck // the test is about appends
+	defer j.Close()
 	half := make([]byte, 600<<10)
 	appended := func() error {
 		_, err := j.Append(t.Context(), 1, half)

@@ -127,11 +127,11 @@ func (d *directory) admit(all []row, last uint64) (suspects []rowID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g, r := d.open()
-	for i := range all {
-		for j, k := range all[i].keys {
+	for _, one := range all {
+		for j, k := range one.keys {
 			h := d.hash(k)
 			if j == 0 && d.mayHold(h) {
-				suspects = append(suspects, all[i].id)
+				suspects = append(suspects, one.id)
 			}
 			set(g.filter, h)
 			if set(r.filter, h) {

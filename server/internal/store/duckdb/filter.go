@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -37,14 +38,12 @@ var (
 )
 
 func withFrontend(m map[store.Field]string) map[store.Field]string {
-	for f, column := range map[store.Field]string{
+	maps.Copy(m, map[store.Field]string{
 		store.FieldApplication: "application_id", store.FieldInstance: "instance_id", store.FieldSession: "session_id",
 		store.FieldPage: "page_id", store.FieldView: "view_id", store.FieldAction: "action_id", store.FieldBrowser: "browser",
 		store.FieldOS: "os", store.FieldDevice: "device", store.FieldCountry: "country", store.FieldAgent: "agent_version",
 		store.FieldURL: "url",
-	} {
-		m[f] = column
-	}
+	})
 	return m
 }
 

@@ -20,7 +20,7 @@ func frozen(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close() //nolint:errcheck // read only
+	defer in.Close()
 	unpacked, err := gzip.NewReader(in)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func frozen(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.Copy(out, unpacked); err != nil { //nolint:gosec // our own file
+	if _, err := io.Copy(out, unpacked); err != nil {
 		t.Fatal(err)
 	}
 	if err := out.Close(); err != nil {

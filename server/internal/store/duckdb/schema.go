@@ -92,7 +92,7 @@ func loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer found.Close() //nolint:errcheck // read only
+	defer found.Close()
 	var runs []*run
 	for found.Next() {
 		var s stored
@@ -136,31 +136,35 @@ func loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
 func (d *directory) rebuild(ctx context.Context, db *sql.DB, g *group, first uint64) error {
 	r := g.runs[len(g.runs)-1]
 	for t, query := range sqlKeys {
-		found, err := db.QueryContext(ctx, query, unsigned(first))
-		if err != nil {
-			return fmt.Errorf("reading the keys of %s: %w", tableNames[t], err)
-		}
-		for found.Next() {
-			var seq uint64
-			keys, err := scanKeys(table(t), found, &seq)
-			if err != nil {
-				_ = found.Close() // the error is what matters
-				return fmt.Errorf("reading the keys of %s: %w", tableNames[t], err)
-			}
-			for _, k := range keys {
-				h := d.hash(k)
-				set(g.filter, h)
-				if seq >= r.first && set(r.filter, h) {
-					r.keys++
-				}
-			}
-			r.last = max(r.last, seq)
-		}
-		if err := found.Err(); err != nil {
+		if err := d.addKeys(ctx, db, table(t), query, g, r, first); err != nil {
 			return fmt.Errorf("reading the keys of %s: %w", tableNames[t], err)
 		}
 	}
 	return nil
+}
+
+func (d *directory) addKeys(ctx context.Context, db *sql.DB, t table, query string, g *group, r *run, first uint64) error {
+	found, err := db.QueryContext(ctx, query, unsigned(first))
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	for found.Next() {
+		var seq uint64
+		keys, err := scanKeys(t, found, &seq)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			h := d.hash(k)
+			set(g.filter, h)
+			if seq >= r.first && set(r.filter, h) {
+				r.keys++
+			}
+		}
+		r.last = max(r.last, seq)
+	}
+	return found.Err()
 }
 
 // scanKeys reads the keys of a row from the columns that sqlKeys names.

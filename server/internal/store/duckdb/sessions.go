@@ -85,7 +85,7 @@ func eventsOf[T any](ctx context.Context, e *eventsReader, table, at string, col
 	if len(found) > e.limit {
 		found, e.truncated = found[:e.limit], true
 	}
-	return found[:len(found):len(found)], err
+	return slices.Clip(found), err
 }
 
 // PageLoads implements store.Reader.

@@ -216,7 +216,7 @@ func (s *Store) shutDown() {
 	if s.down != nil { // the file is closed already
 		return
 	}
-	if err := s.engine.close(); err != nil {
+	if err := s.close(); err != nil {
 		s.shutError = failure(context.Background(), "close", err)
 	}
 }
@@ -255,7 +255,7 @@ func (s *Store) await() {
 // find asks the directory.
 func (s *Store) find(keys ...key) []seqRange {
 	s.mu.Lock()
-	d := s.engine.directory
+	d := s.directory
 	s.mu.Unlock()
 	return d.find(keys...)
 }

@@ -363,7 +363,7 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 	n := 0
 	for _, c := range group {
 		n += len(c.rows[t])
-		suspects = append(suspects, w.directory.admit(c.rows[t], w.seq+uint64(n))...) //nolint:gosec // a length
+		suspects = append(suspects, w.directory.admit(c.rows[t], w.seq+uint64(n))...)
 	}
 	if n == 0 {
 		return nil
