@@ -351,6 +351,9 @@ func (r *run) rejectAgain(ctx context.Context, p part, reason error) error {
 	if err != nil {
 		return err
 	}
+	if record.Position != p.position {
+		return fmt.Errorf("after %d comes %d, where %d was read before", p.after, record.Position, p.position)
+	}
 	if err := r.reject(ctx, record, reason); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ const (
 // arenaBytes is the least piece of memory that texts are put into.
 const arenaBytes = 64 << 10
 
-// traceDecoder turns exports, which traceCheck has passed, into spans. Its zero value is
+// traceDecoder turns exports, which traceCheck has passed, into spans (ADR-6). Its zero value is
 // ready for use, by one goroutine; what it returns does not alias what it read.
 type traceDecoder struct {
 	tenant tracecontext.Tenant

@@ -241,16 +241,16 @@ func (l *Learner) host(name string) *host {
 		return h
 	}
 	if h == nil {
+		var old *host
 		if len(l.hosts) >= orDefault(l.Limits.Hosts, 1000) {
-			l.forget(l.last)
+			old = l.last
+			l.forget(old)
 		}
 		if l.hosts == nil {
 			l.hosts = make(map[string]*host)
 		}
-		h = &host{
-			name: strings.Clone(name), children: make(map[place]int32), nodes: make([]node, 1),
-			maxNodes: orDefault(l.Limits.Nodes, 4096),
-		}
+		h = newHost(old)
+		h.name, h.maxNodes = strings.Clone(name), orDefault(l.Limits.Nodes, 4096)
 		l.hosts[h.name] = h
 	} else {
 		l.unlink(h)
@@ -263,6 +263,17 @@ func (l *Learner) host(name string) *host {
 	}
 	l.first = h
 	return h
+}
+
+// newHost returns an empty host, in the memory of one that was forgotten where that is small.
+func newHost(old *host) *host {
+	const small = 64 // nodes
+	if old == nil || cap(old.nodes) > small {
+		return &host{children: make(map[place]int32), nodes: make([]node, 1)}
+	}
+	clear(old.children)
+	clear(old.nodes)
+	return &host{children: old.children, nodes: old.nodes[:1], free: old.free[:0]}
 }
 
 // evict forgets the host that was not seen for the longest time, other than h.
