@@ -51,10 +51,14 @@ type rowID struct {
 }
 
 // rows are the rows of a batch. They hold nothing that its sender may change.
-type rows [tables][]row
+type rows struct {
+	of       [tables][]row
+	requests []recentRequest   // what recent keeps of each row of requests
+	facts    []model.SpanFacts // and of each row of spans
+}
 
 func (r *rows) count() (n int) {
-	for _, t := range r {
+	for _, t := range r.of {
 		n += len(t)
 	}
 	return n
@@ -72,48 +76,53 @@ func encode(b store.Batch) (*rows, error) {
 	size := 0
 	for t, n := range counts {
 		size += n * columnCounts[t]
-		r[t] = make([]row, n)
+		r.of[t] = make([]row, n)
 	}
 	e.values = make([]driver.Value, 0, size)
 	e.keys = make([]key, 0, 6*len(b.Requests)+3*(b.Len()-len(b.Requests)))
+	r.requests = make([]recentRequest, len(b.Requests))
 	for i := range b.Requests {
-		v := &b.Requests[i]
-		if r[requests][i] = e.row(number(v.ID), func() { e.request(v) }); e.err != nil {
+		v := &r.requests[i].event
+		*v = cleanRequest(&b.Requests[i])
+		r.requests[i].link = model.Link{RequestID: v.ID, Verdict: model.Verdict{Status: model.Pending}}
+		if r.of[requests][i] = e.row(number(v.ID), func() { e.request(v) }); e.err != nil {
 			return nil, fmt.Errorf("request %v: %w", v.ID, e.err)
 		}
 	}
 	for i := range b.Navigations {
 		v := &b.Navigations[i]
-		if r[navigations][i] = e.row(number(v.ID), func() { e.navigation(v) }); e.err != nil {
+		if r.of[navigations][i] = e.row(number(v.ID), func() { e.navigation(v) }); e.err != nil {
 			return nil, fmt.Errorf("navigation %v: %w", v.ID, e.err)
 		}
 	}
 	for i := range b.WebVitals {
 		v := &b.WebVitals[i]
-		if r[webVitals][i] = e.row(number(v.ID), func() { e.webVital(v) }); e.err != nil {
+		if r.of[webVitals][i] = e.row(number(v.ID), func() { e.webVital(v) }); e.err != nil {
 			return nil, fmt.Errorf("web vital %v: %w", v.ID, e.err)
 		}
 	}
 	for i := range b.Errors {
 		v := &b.Errors[i]
-		if r[errorEvents][i] = e.row(number(v.ID), func() { e.errorEvent(v) }); e.err != nil {
+		if r.of[errorEvents][i] = e.row(number(v.ID), func() { e.errorEvent(v) }); e.err != nil {
 			return nil, fmt.Errorf("error %v: %w", v.ID, e.err)
 		}
 	}
 	for i := range b.Actions {
 		v := &b.Actions[i]
-		if r[actions][i] = e.row(number(v.ID), func() { e.action(v) }); e.err != nil {
+		if r.of[actions][i] = e.row(number(v.ID), func() { e.action(v) }); e.err != nil {
 			return nil, fmt.Errorf("action %v: %w", v.ID, e.err)
 		}
 	}
+	r.facts = make([]model.SpanFacts, len(b.Spans))
 	for i := range b.Spans {
 		v := &b.Spans[i]
+		r.facts[i] = factsOf(v)
 		out := e.row(number(v.SpanID), func() { e.span(v) })
 		if e.err != nil {
 			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, e.err)
 		}
 		out.id.trace, out.host, out.service = v.TraceID, valid(v.Host), valid(v.Service)
-		r[spans][i] = out
+		r.of[spans][i] = out
 	}
 	return &r, nil
 }
@@ -143,6 +152,34 @@ func valid(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+// cleanRequest returns a copy of a request as it is read from its row.
+func cleanRequest(r *model.RequestEvent) model.RequestEvent {
+	c := *r
+	for _, s := range []*string{
+		&c.ApplicationID, &c.InstanceID, &c.SessionID, &c.PageID, &c.ViewID, &c.ActionID, &c.AgentName, &c.AgentVersion,
+		&c.Client.Browser, &c.Client.BrowserVersion, &c.Client.OS, &c.Client.Device, &c.Client.Country, &c.Client.Address,
+		(*string)(&c.Kind), &c.Initiator, (*string)(&c.Clock.Source), &c.URL, &c.Host, &c.URLPattern, &c.Method, (*string)(&c.Error),
+		(*string)(&c.TraceContextHint), (*string)(&c.ServerTimingHint), (*string)(&c.Delivery), &c.Protocol, (*string)(&c.Attributes),
+	} {
+		*s = valid(*s)
+	}
+	for _, t := range []*time.Time{&c.Start, &c.Received} {
+		if n, err := nanos(*t); err == nil { // else encode says so
+			*t = timeOf(n)
+		}
+	}
+	c.Answer.Sampled, c.Answer.ResponseID = copied(c.Answer.Sampled), copied(c.Answer.ResponseID)
+	return c
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 func (e *encoder) text(strs ...string) {

@@ -86,6 +86,10 @@ var (
 	sqlWorkFresh string
 	//go:embed sql/work_causes.sql
 	sqlWorkCauses string
+	//go:embed sql/work_older.sql
+	sqlWorkOlder string
+	//go:embed sql/work_joined.sql
+	sqlWorkJoined string
 	//go:embed sql/work_due.sql
 	sqlWorkDue string
 	//go:embed sql/work_traces.sql

@@ -10,6 +10,7 @@ import (
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // A watermark has two parts. The upper 44 bits are a seq: whatever was written up to
@@ -77,19 +78,31 @@ func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, 
 		return store.Work{}, s.failure(ctx, op, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it has only read
-	p, err := s.findPortion(ctx, tx, after, now, limit)
+	v := s.writer.recent.view()
+	p, err := s.findPortion(ctx, tx, &v, after, now, limit)
 	if err != nil {
 		return store.Work{}, s.failure(ctx, op, err)
 	}
-	found, err := s.requestsBySeq(ctx, op, tx, p.requests)
+	evidence, others := v.requests(p.requests)
+	found, err := s.requestsBySeq(ctx, op, tx, others)
 	if err != nil {
 		return store.Work{}, err
 	}
-	evidence, err := s.gather(ctx, tx, found, maxSpans)
-	if err != nil {
+	evidence = append(evidence, bare(found)...)
+	if err := s.gather(ctx, tx, &v, evidence, maxSpans); err != nil {
 		return store.Work{}, s.failure(ctx, op, err)
 	}
 	return store.Work{Evidence: evidence, Next: p.next, More: p.more}, nil
+}
+
+// bare is evidence that is yet to be gathered.
+func bare(found []storedRequest) []model.Evidence {
+	evidence := make([]model.Evidence, len(found))
+	for i := range found {
+		r := &found[i]
+		evidence[i] = model.Evidence{Request: r.RequestEvent, Row: r.seq, JudgedAt: r.Link.JudgedAt}
+	}
+	return evidence
 }
 
 // Evidence implements store.Reader.
@@ -106,8 +119,9 @@ func (s *Store) Evidence(ctx context.Context, id model.EventID, maxSpans int) (m
 		return model.Evidence{}, err
 	}
 	defer s.leave()
-	evidence, err := s.gather(ctx, s.db, []storedRequest{r}, maxSpans)
-	if err != nil {
+	v := s.writer.recent.view()
+	evidence := bare([]storedRequest{r})
+	if err := s.gather(ctx, s.db, &v, evidence, maxSpans); err != nil {
 		return model.Evidence{}, s.failure(ctx, op, err)
 	}
 	return evidence[0], nil
@@ -125,32 +139,18 @@ type concerned struct{ request, cause uint64 }
 
 func (c concerned) place() store.Watermark { return join(c.cause-1, c.request&(1<<bucketBits-1)) }
 
-func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, after store.Watermark, now time.Time, limit int) (portion, error) {
+func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, v *view, after store.Watermark, now time.Time, limit int) (portion, error) {
 	due, err := s.findDue(ctx, tx, now, limit+1)
 	if err != nil {
 		return portion{}, err
 	}
-	p := portion{next: after}
-	seq, bucket := split(after)
-	last, err := collect(ctx, tx, func(n *sql.Null[uint64]) []any { return []any{n} }, sqlWorkLast, unsigned(seq))
+	room := max(1, limit-min(len(due), limit/4))
+	p, ok, err := s.findRecent(ctx, tx, v, after, room)
+	if err == nil && !ok {
+		p, err = s.findStored(ctx, tx, after, room)
+	}
 	if err != nil {
 		return portion{}, err
-	}
-	if last[0].Valid {
-		upTo := min(last[0].V, seq+s.window)
-		found, cut, err := s.findConcerned(ctx, tx, seq, upTo, bucket, max(1, limit-min(len(due), limit/4)))
-		if err != nil {
-			return portion{}, err
-		}
-		for _, c := range found {
-			p.requests = append(p.requests, c.request)
-		}
-		switch {
-		case cut != 0:
-			p.next, p.more = cut, true
-		default:
-			p.next, p.more = join(upTo, 0), upTo < last[0].V
-		}
 	}
 	chosen := make(map[uint64]bool, len(p.requests))
 	for _, r := range p.requests {
@@ -167,6 +167,122 @@ func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, after store.Waterma
 		p.requests = append(p.requests, r)
 	}
 	return p, nil
+}
+
+// findStored looks in the tables for the requests that what was written after a watermark concerns.
+func (s *Store) findStored(ctx context.Context, tx *sql.Tx, after store.Watermark, room int) (portion, error) {
+	p := portion{next: after}
+	seq, bucket := split(after)
+	last, err := collect(ctx, tx, func(n *sql.Null[uint64]) []any { return []any{n} }, sqlWorkLast, unsigned(seq))
+	if err != nil || !last[0].Valid {
+		return p, err
+	}
+	upTo := min(last[0].V, seq+s.window)
+	found, cut, err := s.findConcerned(ctx, tx, seq, upTo, bucket, room)
+	if err != nil {
+		return portion{}, err
+	}
+	p.take(found, cut, upTo, last[0].V)
+	return p, nil
+}
+
+// take makes a portion of the requests found for the rows up to one of those up to last.
+func (p *portion) take(found []concerned, cut store.Watermark, upTo, last uint64) {
+	for _, c := range found {
+		p.requests = append(p.requests, c.request)
+	}
+	if cut != 0 {
+		p.next, p.more = cut, true
+	} else {
+		p.next, p.more = join(upTo, 0), upTo < last
+	}
+}
+
+// findRecent does what findStored does by what is in memory, and looks in the tables only where the directory says that
+// older requests may be concerned. ok is false where memory does not reach far enough back.
+func (s *Store) findRecent(ctx context.Context, tx *sql.Tx, v *view, after store.Watermark, room int) (p portion, ok bool, err error) {
+	seq, bucket := split(after)
+	f, ok := v.since(seq, s.window)
+	if !ok {
+		return portion{}, false, nil
+	}
+	p.next = after
+	if f.upTo <= seq {
+		return p, true, nil
+	}
+	if err := s.concernOlder(ctx, tx, v, &f); err != nil {
+		return portion{}, false, err
+	}
+	found := f.pairs(seq, bucket)
+	if len(found) <= room {
+		p.take(found, 0, f.upTo, v.last)
+		return p, true, nil
+	}
+	fit, cut := fitting(found, room)
+	p.take(found[:fit], cut, f.upTo, v.last)
+	return p, true, nil
+}
+
+// fitting returns how many of more requests than there is room for fit, and the watermark before the first that is left; zero
+// where none is. The place that does not fit is left whole, but a portion is never empty.
+func fitting(found []concerned, room int) (fit int, cut store.Watermark) {
+	cut = found[room].place()
+	if fit = slices.IndexFunc(found, func(c concerned) bool { return c.place() == cut }); fit > 0 {
+		return fit, cut
+	}
+	if rest := slices.IndexFunc(found, func(c concerned) bool { return c.place() > cut }); rest > 0 {
+		return rest, found[rest].place()
+	}
+	return len(found), 0
+}
+
+// concernOlder adds the requests before those in memory that fresh spans concern.
+func (s *Store) concernOlder(ctx context.Context, tx *sql.Tx, v *view, f *fresh) error {
+	var ranges []seqRange
+	var traces []string
+	var named []uint64
+	for id := range f.traces {
+		if found := before(s.find(traceKey(keyRequestTrace, id)), v.from); len(found) > 0 {
+			ranges, traces = append(ranges, found...), append(traces, id.String())
+		}
+	}
+	for id := range f.named {
+		if found := before(s.find(idKey(keyRequestSpan, number(id))), v.from); len(found) > 0 {
+			ranges, named = append(ranges, found...), append(named, number(id))
+		}
+	}
+	type older struct {
+		seq                  uint64
+		sent, answer, joined traceColumn
+		span                 idColumn
+	}
+	columns := func(o *older) []any { return []any{&o.seq, &o.sent, &o.answer, &o.joined, &o.span} }
+	var found []older
+	if len(ranges) > 0 {
+		near := stretches("requests", "seq, sent_trace_id, answer_trace_id, link_trace_id, sent_span_id, link_final", merged(ranges))
+		var err error
+		if found, err = collect(ctx, tx, columns, strings.Replace(sqlWorkOlder, "/*near*/", near, 1), traces, named); err != nil {
+			return err
+		}
+	}
+	if s.writer.joined.Load() && len(f.traces) > 0 {
+		all := make([]string, 0, len(f.traces))
+		for id := range f.traces {
+			all = append(all, id.String())
+		}
+		more, err := collect(ctx, tx, columns, sqlWorkJoined, all)
+		if err != nil {
+			return err
+		}
+		found = append(found, more...)
+	}
+	for _, o := range found {
+		cause := max(f.traces[tracecontext.TraceID(o.sent)], f.traces[tracecontext.TraceID(o.answer)], f.traces[tracecontext.TraceID(o.joined)], f.named[tracecontext.SpanID(o.span)])
+		if cause > 0 && o.seq <= f.upTo {
+			f.requests[o.seq] = max(f.requests[o.seq], cause)
+		}
+	}
+	return nil
 }
 
 // findDue returns the requests whose verdict is due, the longest overdue first.
@@ -206,14 +322,9 @@ func (s *Store) findConcerned(ctx context.Context, tx *sql.Tx, seq, upTo, bucket
 		if len(found) <= limit {
 			return found, 0, nil
 		}
-		// The place that does not fit is left whole, but a portion is never empty.
-		cut := found[limit].place()
-		fit := slices.IndexFunc(found, func(c concerned) bool { return c.place() == cut })
-		if fit > 0 {
+		fit, cut := fitting(found, limit)
+		if cut != 0 {
 			return found[:fit], cut, nil
-		}
-		if rest := slices.IndexFunc(found, func(c concerned) bool { return c.place() > cut }); rest > 0 {
-			return found[:rest], found[rest].place(), nil
 		}
 		if len(found) < n {
 			return found, 0, nil

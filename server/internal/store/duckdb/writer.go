@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -66,11 +67,14 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 		if !l.Due.IsZero() && !l.Final {
 			s.settled.lower(l.Row)
 		}
+		if at, err := nanos(l.JudgedAt); err == nil { // else linkValues says so
+			l.JudgedAt = timeOf(at)
+		}
 		v, err := linkValues(&l)
 		if err != nil {
 			return invalid(op, "request %v: %w", l.RequestID, err)
 		}
-		c.links = append(c.links, v)
+		c.links, c.verdicts = append(c.links, v), append(c.verdicts, l)
 	}
 	return s.submit(ctx, op, c)
 }
@@ -80,6 +84,7 @@ type change struct {
 	rows      *rows
 	position  store.Position   // zero: stays
 	links     [][]driver.Value // rows of judged.sql, no request twice
+	verdicts  []model.Link     // the same, as they were given
 	watermark *store.Watermark // nil: stays
 	run       func(context.Context, *sql.Conn) error
 	done      chan error // takes one
@@ -122,6 +127,8 @@ type writer struct {
 	appenders [tables]*duckdb.Appender
 	judged    *duckdb.Appender
 	directory *directory
+	recent    *recent
+	joined    atomic.Bool             // the table of this name holds something
 	hosts     map[string]bool         // some of those that are stored
 	services  map[[2]string]time.Time // some of those that are stored, with a host, and the time that is stored
 	position  store.Position          // committed
@@ -153,9 +160,15 @@ func newWriter(ctx context.Context, db *sql.DB, d *directory) (_ *writer, err er
 	if err := w.conn.QueryRowContext(ctx, sqlPosition).Scan(&w.position); err != nil {
 		return nil, err
 	}
+	var joined bool
+	if err := w.conn.QueryRowContext(ctx, "SELECT count(*) > 0 FROM joined").Scan(&joined); err != nil {
+		return nil, err
+	}
+	w.joined.Store(joined)
 	if err := w.openAppenders(); err != nil {
 		return nil, err
 	}
+	w.recent = newRecent(w.seq)
 	go w.run()
 	return w, nil
 }
@@ -244,6 +257,7 @@ type transaction struct {
 	services  map[[2]string]time.Time // not remembered, with the time of receipt of the first span
 	position  store.Position
 	watermark *store.Watermark
+	written   written
 }
 
 // commit stores changes in one transaction. It returns when they are on disk.
@@ -274,6 +288,11 @@ func (w *writer) commit(group []*change) (err error) {
 		w.directory.turn()
 	}
 	w.position = tx.position
+	tx.written.last = w.seq
+	for _, seq := range tx.hosts {
+		tx.written.newHost = max(tx.written.newHost, seq)
+	}
+	w.recent.add(&tx.written)
 	if len(w.hosts)+len(tx.hosts) > maxRemembered {
 		clear(w.hosts)
 	}
@@ -309,6 +328,7 @@ func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (c
 		if err := w.putLinks(ctx, c); err != nil {
 			return false, fmt.Errorf("links: %w", err)
 		}
+		tx.written.links = append(tx.written.links, c.verdicts...)
 		if c.watermark != nil {
 			tx.watermark = c.watermark
 		}
@@ -362,8 +382,8 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 	var suspects []rowID // which may be stored, or stand twice in the group
 	n := 0
 	for _, c := range group {
-		n += len(c.rows[t])
-		suspects = append(suspects, w.directory.admit(c.rows[t], w.seq+uint64(n))...)
+		n += len(c.rows.of[t])
+		suspects = append(suspects, w.directory.admit(c.rows.of[t], w.seq+uint64(n))...)
 	}
 	if n == 0 {
 		return nil
@@ -374,8 +394,8 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 	}
 	appended := 0
 	for _, c := range group {
-		for i := range c.rows[t] {
-			r := &c.rows[t][i]
+		for i := range c.rows.of[t] {
+			r := &c.rows.of[t][i]
 			if len(known) > 0 {
 				if isKnown, isSuspect := known[r.id]; isSuspect {
 					if isKnown {
@@ -390,7 +410,13 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 				return err
 			}
 			appended++
-			if t == spans {
+			switch t {
+			case requests:
+				q := &c.rows.requests[i]
+				q.seq = w.seq
+				tx.written.requests = append(tx.written.requests, q)
+			case spans:
+				tx.written.spans = append(tx.written.spans, writtenSpan{w.seq, c.rows.facts[i]})
 				w.note(r, tx)
 			}
 		}
@@ -501,8 +527,14 @@ func (w *writer) putLinks(ctx context.Context, c *change) error {
 	if _, err := w.conn.ExecContext(ctx, sqlPutLinks, unsigned(first), unsigned(last)); err != nil {
 		return err
 	}
-	if _, err := w.conn.ExecContext(ctx, sqlPutJoined, unsigned(first), unsigned(last)); err != nil {
-		return err
+	if w.recent.mayJoin(c.verdicts) {
+		result, err := w.conn.ExecContext(ctx, sqlPutJoined, unsigned(first), unsigned(last))
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n > 0 {
+			w.joined.Store(true)
+		}
 	}
 	_, err := w.conn.ExecContext(ctx, "DELETE FROM judged")
 	return err

@@ -49,7 +49,7 @@ func TestPoisonedGroup(t *testing.T) {
 		batches = append(batches, b)
 		group = append(group, &change{rows: r, done: make(chan error, 1)})
 	}
-	group[1].rows[spans][1].values[1] = "no trace id"
+	group[1].rows.of[spans][1].values[1] = "no trace id"
 
 	err := s.writer.commit(group)
 	if err == nil {

@@ -1,5 +1,5 @@
 -- Of each answer, its trace id in $1 ('' for none), its response id in $2, of the session in $3 for the URL in
--- $4: the first request of another session that got it too, and of how many sessions there are such.
+-- $4: the requests of other sessions that got it too; of those of one session the first by start, then id.
 WITH asked AS MATERIALIZED (
     SELECT unnest(range(len($1::VARCHAR[]))) AS wanted, nullif(unnest($1::VARCHAR[]), '')::UUID AS trace_id,
         unnest($2::BIGINT[]) AS response_id, unnest($3::VARCHAR[]) AS session_id, unnest($4::VARCHAR[]) AS url
@@ -14,10 +14,6 @@ same AS (
     UNION
     SELECT a.wanted, r.id, r.session_id, r.start FROM near AS r JOIN asked AS a ON r.answer_response_id = a.response_id AND r.url = a.url
     WHERE r.session_id <> a.session_id
-),
-counted AS (
-    SELECT wanted, count(DISTINCT session_id) AS sessions FROM same GROUP BY wanted
 )
-SELECT s.wanted, s.id, s.session_id, s.start, c.sessions
-FROM same AS s JOIN counted AS c ON c.wanted = s.wanted
-QUALIFY row_number() OVER (PARTITION BY s.wanted ORDER BY s.start, s.id) = 1
+SELECT wanted, id, session_id, start FROM same
+QUALIFY row_number() OVER (PARTITION BY wanted, session_id ORDER BY start, id) = 1

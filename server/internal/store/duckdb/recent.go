@@ -1,0 +1,331 @@
+package duckdb
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// Most verdicts are given within seconds, and all that bears on them was written within those seconds too. So the
+// last rows are kept in memory in the form that Work needs, and only what the directory finds further back is read
+// from the tables. It is a copy: after a restart it is empty, and everything is read from the tables.
+
+// recentRows bounds the rows of a generation; two of them are kept.
+const recentRows = 1 << 15
+
+// recent holds the last rows. Its methods may be called from many goroutines.
+type recent struct {
+	mu       sync.Mutex
+	limit    int // recentRows, but for tests
+	old, now *generation
+	last     uint64 // the last seq that was committed
+	newHost  uint64 // the seq of the last span that was the first from its host
+}
+
+// generation is the rows from one seq up to where the next generation begins.
+type generation struct {
+	first    uint64
+	rows     []recentRow // by seq
+	requests map[uint64]*recentRequest
+	byTrace  map[tracecontext.TraceID][]*recentRequest // carried or answered
+	bySpan   map[tracecontext.SpanID][]*recentRequest  // carried
+	byAnswer map[int32][]*recentRequest                // by response id
+	traces   map[tracecontext.TraceID][]model.SpanFacts
+	named    map[tracecontext.SpanID][]model.SpanFacts // SERVER spans by what their dtr entry names
+}
+
+// recentRow is one row: a request, or a span by what it concerns.
+type recentRow struct {
+	seq     uint64
+	request *recentRequest // nil: a span
+	trace   tracecontext.TraceID
+	named   tracecontext.SpanID // zero where its dtr entry names none
+}
+
+// recentRequest is a request with what its link says.
+type recentRequest struct {
+	seq   uint64
+	event model.RequestEvent
+	link  model.Link
+}
+
+func newRecent(last uint64) *recent {
+	r := &recent{limit: recentRows, last: last}
+	r.old, r.now = newGeneration(last+1), newGeneration(last+1)
+	return r
+}
+
+func newGeneration(first uint64) *generation {
+	return &generation{
+		first: first, requests: map[uint64]*recentRequest{}, byTrace: map[tracecontext.TraceID][]*recentRequest{},
+		bySpan: map[tracecontext.SpanID][]*recentRequest{}, byAnswer: map[int32][]*recentRequest{},
+		traces: map[tracecontext.TraceID][]model.SpanFacts{}, named: map[tracecontext.SpanID][]model.SpanFacts{},
+	}
+}
+
+// written is what a transaction has written, for recent.
+type written struct {
+	requests []*recentRequest
+	spans    []writtenSpan
+	links    []model.Link
+	last     uint64
+	newHost  uint64
+}
+
+type writtenSpan struct {
+	seq   uint64
+	facts model.SpanFacts
+}
+
+// add adds what was committed.
+func (r *recent) add(w *written) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newHost = max(r.newHost, w.newHost)
+	if len(w.requests)+len(w.spans) > 0 {
+		r.last = max(r.last, w.last)
+		if len(r.now.rows) >= r.limit {
+			r.old, r.now = r.now, newGeneration(r.now.rows[len(r.now.rows)-1].seq+1)
+		}
+		r.now.add(w)
+	}
+	for i := range w.links {
+		l := &w.links[i]
+		if q := r.request(l.Row); q != nil && q.event.ID == l.RequestID && !l.JudgedAt.Before(q.link.JudgedAt) {
+			q.link = *l
+		}
+	}
+}
+
+func (g *generation) add(w *written) {
+	for _, q := range w.requests {
+		g.requests[q.seq] = q
+		g.rows = append(g.rows, recentRow{seq: q.seq, request: q})
+		sent, answer := q.event.Sent, &q.event.Answer
+		if !sent.TraceID.IsZero() {
+			g.byTrace[sent.TraceID] = append(g.byTrace[sent.TraceID], q)
+		}
+		if id := answer.TraceID; !id.IsZero() && id != sent.TraceID {
+			g.byTrace[id] = append(g.byTrace[id], q)
+		}
+		if !sent.SpanID.IsZero() {
+			g.bySpan[sent.SpanID] = append(g.bySpan[sent.SpanID], q)
+		}
+		if answer.ResponseID != nil {
+			g.byAnswer[*answer.ResponseID] = append(g.byAnswer[*answer.ResponseID], q)
+		}
+	}
+	for i := range w.spans {
+		f := &w.spans[i].facts
+		row := recentRow{seq: w.spans[i].seq, trace: f.TraceID}
+		g.traces[f.TraceID] = append(g.traces[f.TraceID], *f)
+		if f.Kind == model.SpanServer && f.DtrState == model.DtrValid && !f.Dtr.SpanID.IsZero() {
+			row.named = f.Dtr.SpanID
+			g.named[row.named] = append(g.named[row.named], *f)
+		}
+		g.rows = append(g.rows, row)
+	}
+	slices.SortFunc(g.rows[len(g.rows)-len(w.requests)-len(w.spans):], func(a, b recentRow) int { return cmp.Compare(a.seq, b.seq) })
+}
+
+// request returns a request by its seq; nil where it is none of the last. The caller holds mu.
+func (r *recent) request(seq uint64) *recentRequest {
+	if q := r.now.requests[seq]; q != nil {
+		return q
+	}
+	return r.old.requests[seq]
+}
+
+// mayJoin reports whether a link may join a request to a trace that it neither carried nor was answered with.
+func (r *recent) mayJoin(links []model.Link) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(links, func(l model.Link) bool {
+		id := l.Joined.TraceID
+		if id.IsZero() {
+			return false
+		}
+		q := r.request(l.Row)
+		return q == nil || id != q.event.Sent.TraceID && id != q.event.Answer.TraceID
+	})
+}
+
+// view is the last rows as they are at one moment, and some that come later. What stands before from is not in it.
+type view struct {
+	r        *recent
+	old, now *generation
+	from     uint64
+	last     uint64 // the last row
+	newHost  uint64
+}
+
+func (r *recent) view() view {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return view{r, r.old, r.now, r.old.first, r.last, r.newHost}
+}
+
+// fresh is what the rows of a window concern.
+type fresh struct {
+	upTo     uint64            // the last row that was looked at
+	requests map[uint64]uint64 // by seq, with the last row that concerns each; final ones only where they are new
+	traces   map[tracecontext.TraceID]uint64
+	named    map[tracecontext.SpanID]uint64
+}
+
+// since looks at the rows in (seq, seq+window]. ok is false where not all of them are here, or one of them is the first
+// from a host, which may concern any request.
+func (v *view) since(seq, window uint64) (f fresh, ok bool) {
+	if seq+1 < v.from || v.newHost > seq {
+		return fresh{}, false
+	}
+	v.r.mu.Lock()
+	defer v.r.mu.Unlock()
+	f = fresh{
+		upTo: min(v.last, seq+window), requests: map[uint64]uint64{},
+		traces: map[tracecontext.TraceID]uint64{}, named: map[tracecontext.SpanID]uint64{},
+	}
+	for _, g := range []*generation{v.old, v.now} {
+		at, _ := slices.BinarySearchFunc(g.rows, seq+1, func(row recentRow, s uint64) int { return cmp.Compare(row.seq, s) })
+		for _, row := range g.rows[at:] {
+			switch {
+			case row.seq > f.upTo:
+			case row.request != nil:
+				f.requests[row.seq] = row.seq
+			default:
+				f.traces[row.trace] = row.seq
+				if !row.named.IsZero() {
+					f.named[row.named] = row.seq
+				}
+			}
+		}
+	}
+	for _, g := range []*generation{v.old, v.now} {
+		for id, cause := range f.traces {
+			f.concern(g.byTrace[id], cause)
+		}
+		for id, cause := range f.named {
+			f.concern(g.bySpan[id], cause)
+		}
+	}
+	return f, true
+}
+
+// concern notes that a row concerns requests.
+func (f *fresh) concern(requests []*recentRequest, cause uint64) {
+	for _, q := range requests {
+		if !q.link.Final && q.seq <= f.upTo {
+			f.requests[q.seq] = max(f.requests[q.seq], cause)
+		}
+	}
+}
+
+// requests returns the requests of a list that are here as evidence without more, and the others by seq.
+func (v *view) requests(seqs []uint64) (found []model.Evidence, others []uint64) {
+	v.r.mu.Lock()
+	defer v.r.mu.Unlock()
+	for _, seq := range seqs {
+		q := v.now.requests[seq]
+		if q == nil {
+			q = v.old.requests[seq]
+		}
+		if q == nil {
+			others = append(others, seq)
+			continue
+		}
+		found = append(found, model.Evidence{Request: q.event, Row: q.seq, JudgedAt: q.link.JudgedAt})
+	}
+	return found, others
+}
+
+// trace returns the spans of a trace that are here, in no order.
+func (v *view) trace(id tracecontext.TraceID) []model.SpanFacts {
+	v.r.mu.Lock()
+	defer v.r.mu.Unlock()
+	return slices.Concat(v.old.traces[id], v.now.traces[id])
+}
+
+// named returns the SERVER spans that are here and whose dtr entry names a span.
+func (v *view) named(id tracecontext.SpanID) []model.SpanFacts {
+	v.r.mu.Lock()
+	defer v.r.mu.Unlock()
+	return slices.Concat(v.old.named[id], v.now.named[id])
+}
+
+// sameAnswer is a request that got an answer which another one got too.
+type sameAnswer struct {
+	id      model.EventID
+	session string
+	start   time.Time
+}
+
+// sameAnswers returns the requests of other sessions that are here and got the answer of this one.
+func (v *view) sameAnswers(e *model.RequestEvent) []sameAnswer {
+	v.r.mu.Lock()
+	defer v.r.mu.Unlock()
+	var same []sameAnswer
+	add := func(all []*recentRequest, is func(*model.RequestEvent) bool) {
+		for _, q := range all {
+			if q.event.SessionID != "" && q.event.SessionID != e.SessionID && is(&q.event) {
+				same = append(same, sameAnswer{q.event.ID, q.event.SessionID, q.event.Start})
+			}
+		}
+	}
+	for _, g := range []*generation{v.old, v.now} {
+		if id := e.Answer.TraceID; !id.IsZero() {
+			add(g.byTrace[id], func(o *model.RequestEvent) bool { return o.Answer.TraceID == id })
+		}
+		if id := e.Answer.ResponseID; id != nil {
+			add(g.byAnswer[*id], func(o *model.RequestEvent) bool { return o.URL == e.URL })
+		}
+	}
+	return same
+}
+
+// before returns the parts of ranges before a seq.
+func before(ranges []seqRange, seq uint64) []seqRange {
+	var out []seqRange
+	for _, r := range ranges {
+		if r.first < seq {
+			out = append(out, seqRange{r.first, min(r.last, seq-1)})
+		}
+	}
+	return out
+}
+
+// pairs returns the requests that fresh rows concern with their causes, in the order of their places, without those whose
+// place was judged already.
+func (f *fresh) pairs(seq, bucket uint64) []concerned {
+	all := make([]concerned, 0, len(f.requests))
+	for request, cause := range f.requests {
+		if cause == seq+1 && request&(1<<bucketBits-1) < bucket {
+			continue
+		}
+		all = append(all, concerned{request, cause})
+	}
+	slices.SortFunc(all, func(a, b concerned) int {
+		return cmp.Or(cmp.Compare(a.place(), b.place()), cmp.Compare(a.request, b.request))
+	})
+	return all
+}
+
+// factsOf is what Work needs to know of a span.
+func factsOf(s *model.Span) model.SpanFacts {
+	start := s.Start
+	if n, err := nanos(start); err == nil { // else encode says so
+		start = timeOf(n)
+	}
+	return model.SpanFacts{
+		SpanContext: model.SpanContext{TraceID: s.TraceID, SpanID: s.SpanID}, ParentSpanID: s.ParentSpanID, Kind: s.Kind, Flags: s.Flags,
+		Start: start, Duration: s.Duration, Service: valid(s.Service), Route: valid(s.Route), Entry: s.Entry, Via: valid(s.Via),
+		DtrState: model.DtrState(valid(string(s.DtrState))),
+		Dtr: model.Dtr{
+			SpanID: s.Dtr.SpanID, Sampled: s.Dtr.Sampled, ApplicationID: valid(s.Dtr.ApplicationID),
+			InstanceID: valid(s.Dtr.InstanceID), SessionID: valid(s.Dtr.SessionID),
+		},
+	}
+}
