@@ -84,7 +84,8 @@ type Reader interface {
 	// Tail lists requests in the order of writing (those of one write, or of writes that were
 	// committed together, in any order), from after the place that the call
 	// before returned; zero is the beginning, the end is what Tail returns for limit 0. Places
-	// outlive a restart. Where fewer than limit are found, the place returned is the end.
+	// outlive a restart. Where fewer than limit are found, the place returned is the end, or the
+	// place given where that is later: when what was written last has expired, the end may go back.
 	Tail(ctx context.Context, after uint64, f Filter, limit int) ([]model.LinkedRequest, uint64, error)
 	// Trace returns the spans of a trace by ascending Start, then id; at most limit.
 	Trace(ctx context.Context, id tracecontext.TraceID, limit int) ([]model.Span, error)

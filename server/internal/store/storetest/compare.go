@@ -196,5 +196,5 @@ func shrink(t *testing.T, open func(t *testing.T) Store, history []question, q q
 	for _, step := range history {
 		fmt.Fprintf(&b, "- %s\n", cut(step.text))
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), "\x00", `\x00`)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ var janitorTests = []testCase{
 	{"what was learned stays", testExpireLearned},
 	{"work goes on after an expiry", testExpireWork},
 	{"an expiry stays over a restart", testExpireReopen},
+	{"what comes after all has gone is new", testExpireAll},
 	{"usage counts what is stored", testUsage},
 }
 
@@ -182,6 +184,29 @@ func testExpireReopen(t *testing.T, st Store) {
 	diff(t, "usage after a restart", want, usage(t, st))
 	write(t, st, oneOfEach(4, epoch))
 	diff(t, "usage after the rest was written again", want, usage(t, st))
+}
+
+func testExpireAll(t *testing.T, st Store) {
+	for n := 1; n <= 5; n++ {
+		write(t, st, oneOfEach(n, old))
+	}
+	judgeAll(t, st, keepPending)
+	_, end, err := st.Tail(t.Context(), 0, store.Filter{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expire(t, st, store.Retention{Requests: epoch, Navigations: epoch, Errors: epoch, Spans: epoch})
+	st = st.Reopen(t)
+	write(t, st, oneOfEach(6, epoch))
+	if got, _ := tail(t, st, end, store.Filter{}, 5); !slices.Equal(got, []int{6}) {
+		t.Errorf("the tail goes on with %v, want 6", got)
+	}
+	if got := judgeAll(t, st, keepPending); !slices.Equal(got, []int{6}) {
+		t.Errorf("the work is %v, want 6", got)
+	}
+	if got := len(trace(t, st, 6)); got != 1 {
+		t.Errorf("%d spans, want 1", got)
+	}
 }
 
 func testUsage(t *testing.T, st Store) {
