@@ -79,12 +79,12 @@ func TestExplainFillsInFacts(t *testing.T) {
 	}
 	e.Trace = []model.SpanFacts{server(entry, request, noDtr, behind)}
 	v = Judge(e, early, wait)
-	if got := explained(v, FactsOf(&e, v)); !strings.Contains(got, "by way of 1.1 cdn, as") || !strings.Contains(got, "Let tracestate pass at 1.1 cdn.") {
+	if got := explained(v, FactsOf(&e, v)); !strings.Contains(got, "name edge.example, which") || !strings.Contains(got, "Let tracestate pass at edge.example.") {
 		t.Errorf("named hop: %s", got)
 	}
 	e.Trace, e.HostSeen = nil, true
 	v = Judge(e, late, wait)
-	if got := explained(v, FactsOf(&e, v)); !strings.Contains(got, "shop.example is instrumented") || !strings.Contains(got, "come from a, b, c and others.") {
+	if got := explained(v, FactsOf(&e, v)); !strings.Contains(got, "shop.example is instrumented, by a, b, c, …: ") {
 		t.Errorf("headers dropped: %s", got)
 	}
 	e = model.Evidence{Request: document(), SameAnswer: elsewhere(-1)}
@@ -96,6 +96,22 @@ func TestExplainFillsInFacts(t *testing.T) {
 	r := model.LinkedRequest{RequestEvent: fetch(), Link: model.Link{Entry: model.EntryFacts{Service: "cart"}}}
 	if got := explained(model.Verdict{Status: model.Linked, Reason: model.Exact}, FactsOfLink(&r)); !strings.Contains(got, "of cart,") {
 		t.Errorf("of the link alone: %s", got)
+	}
+}
+
+func TestNearestHop(t *testing.T) {
+	for via, want := range map[string]string{
+		"edge.example, varnish, x-forwarded-for":    "edge.example",
+		"x-forwarded-for, x-forwarded-proto, nginx": "",
+		"x-forwarded-for, cf-ray, nginx":            "Cloudflare",
+		"x-amzn-trace-id":                           "AWS load balancer",
+		"forwarded":                                 "",
+		"":                                          "",
+		"google, envoy":                             "google",
+	} {
+		if got := nearestHop(via); got != want {
+			t.Errorf("%s: %q, want %q", via, got, want)
+		}
 	}
 }
 

@@ -38,13 +38,48 @@ func FactsOfLink(r *model.LinkedRequest) Facts {
 func servicesOf(services []string) string {
 	const most = 3
 	if len(services) > most {
-		return strings.Join(services[:most], ", ") + " and others"
+		return strings.Join(services[:most], ", ") + ", …"
 	}
 	return strings.Join(services, ", ")
 }
 
-// nearestHop returns the first of the intermediaries of SpanFacts.Via.
+// nearestHop says which hop the intermediaries of SpanFacts.Via point to; empty where none has a name. They begin with those that the request
+// named, nearest first. Headers that hops set without their name follow, under the header's own, and then
+// what the answer named, which may be the backend itself.
 func nearestHop(via string) string {
-	hop, _, _ := strings.Cut(via, ", ")
-	return hop
+	first, _, _ := strings.Cut(via, ", ")
+	if !namesNobody(first) {
+		return first
+	}
+	for name := range strings.SplitSeq(via, ", ") {
+		if vendor := vendorOf(name); vendor != "" {
+			return vendor
+		}
+	}
+	return ""
+}
+
+// namesNobody reports whether a name is that of a header that hops set without their name.
+func namesNobody(name string) bool {
+	return name == "forwarded" || name == "x-real-ip" || strings.HasPrefix(name, "x-forwarded-") || vendorOf(name) != ""
+}
+
+// vendorOf names the hop whose vendor alone sets a header.
+func vendorOf(header string) string {
+	switch header {
+	case "x-envoy-external-address":
+		return "Envoy"
+	case "x-amz-cf-id":
+		return "Amazon CloudFront"
+	case "x-amzn-trace-id":
+		return "AWS load balancer"
+	case "cf-ray":
+		return "Cloudflare"
+	case "x-azure-ref":
+		return "Azure Front Door"
+	case "x-cloud-trace-context":
+		return "Google Cloud load balancer"
+	default:
+		return ""
+	}
 }

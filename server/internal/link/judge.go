@@ -184,7 +184,7 @@ func (j *judgement) whole(s *model.SpanFacts) bool {
 
 // named says whether HTTP headers on a span name the hop before it.
 func named(s *model.SpanFacts) string {
-	if s.Via == "" {
+	if nearestHop(s.Via) == "" {
 		return ""
 	}
 	return detailNamedHop

@@ -110,7 +110,7 @@ func brokenDtr(s *model.SpanFacts) { s.DtrState, s.Dtr = model.DtrInvalid, model
 func noFlags(s *model.SpanFacts)   { s.Flags = 0 }
 func isLocal(s *model.SpanFacts)   { s.Flags = local }
 func inTheirs(s *model.SpanFacts)  { s.TraceID = theirs }
-func behind(s *model.SpanFacts)    { s.Via = "1.1 cdn, 1.1 origin" }
+func behind(s *model.SpanFacts)    { s.Via = "edge.example, varnish" }
 
 func kind(k model.SpanKind) func(*model.SpanFacts) {
 	return func(s *model.SpanFacts) { s.Kind = k }
