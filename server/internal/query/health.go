@@ -80,7 +80,11 @@ func (q *Engine) health(ctx context.Context, in Selection, by store.Field) (Link
 	for _, s := range series(counts) {
 		item := LinkHealthEntry{Value: s.Value, VerdictCounts: s.Total, Reasons: []FacetValue{}, Services: []string{}}
 		if s.Value != store.Other {
-			if err := q.explainHealth(ctx, with(f, equal(by, s.Value)), &item); err != nil {
+			var known *model.Evidence
+			if by == store.FieldHost {
+				known = &model.Evidence{Request: model.RequestEvent{Host: s.Value}}
+			}
+			if err := q.explainHealth(ctx, with(f, equal(by, s.Value)), known, &item); err != nil {
 				return LinkHealth{}, err
 			}
 		}
@@ -95,8 +99,9 @@ func with(f store.Filter, t store.Term) store.Filter {
 	return f
 }
 
-// explainHealth tells the reasons and services of one host or application, and its greatest problem.
-func (q *Engine) explainHealth(ctx context.Context, f store.Filter, item *LinkHealthEntry) error {
+// explainHealth tells the reasons and services of one host or application, and its greatest problem, in words
+// that name what is known.
+func (q *Engine) explainHealth(ctx context.Context, f store.Filter, known *model.Evidence, item *LinkHealthEntry) error {
 	spread, err := q.reader.Facets(ctx, f, []store.Field{store.FieldReason, store.FieldService}, store.MaxCoverageValues)
 	if err != nil {
 		return fmt.Errorf("counting by reason: %w", err)
@@ -119,22 +124,21 @@ func (q *Engine) explainHealth(ctx context.Context, f store.Filter, item *LinkHe
 		if status != model.Partial && status != model.Unlinked {
 			continue
 		}
-		item.Problem, err = q.problem(ctx, with(f, equal(store.FieldReason, r.Value)), model.LinkReason(r.Value), status, r.Count)
+		item.Problem, err = q.problem(ctx, with(f, equal(store.FieldReason, r.Value)), model.Verdict{Status: status, Reason: model.LinkReason(r.Value)}, r.Count, known)
 		return err
 	}
 	return nil
 }
 
-func (q *Engine) problem(ctx context.Context, f store.Filter, reason model.LinkReason, status model.LinkStatus, count int64) (*LinkProblem, error) {
+func (q *Engine) problem(ctx context.Context, f store.Filter, v model.Verdict, count int64, known *model.Evidence) (*LinkProblem, error) {
 	details, err := q.reader.Facets(ctx, f, []store.Field{store.FieldDetail}, 1)
 	if err != nil {
 		return nil, fmt.Errorf("counting by detail: %w", err)
 	}
-	v := model.Verdict{Status: status, Reason: reason}
 	if len(details) == 1 && len(details[0].Values) > 0 {
 		v.Detail = details[0].Values[0].Value
 	}
-	p := &LinkProblem{Reason: string(reason), Detail: v.Detail, Requests: count, Explanation: q.explain(v)}
+	p := &LinkProblem{Reason: string(v.Reason), Detail: v.Detail, Requests: count, Explanation: q.explain(v, known)}
 	newest, err := q.reader.Requests(ctx, with(f, equal(store.FieldDetail, v.Detail)), store.Page{Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("looking for an example: %w", err)
@@ -168,28 +172,4 @@ type ReasonExplanation struct {
 }
 
 // Explanations returns every reason in words, and the details for which a reason has words of its own.
-func (q *Engine) Explanations() ExplanationList {
-	details := slices.Concat(texts(contextHints()), texts(timingHints()), texts(errorReasons()), texts(reasonNames()),
-		[]string{"span.id", "session.id", "rum.application.id", "rum.instance.id"})
-	slices.Sort(details)
-	details = slices.Compact(details)
-	var all []ReasonExplanation
-	for _, r := range reasons() {
-		plain := q.explain(model.Verdict{Status: r.status, Reason: r.reason})
-		all = append(all, ReasonExplanation{string(r.status), string(r.reason), "", plain})
-		for _, d := range details {
-			if e := q.explain(model.Verdict{Status: r.status, Reason: r.reason, Detail: d}); e != plain {
-				all = append(all, ReasonExplanation{string(r.status), string(r.reason), d, e})
-			}
-		}
-	}
-	return ExplanationList{append(all, ReasonExplanation{string(model.Pending), "", "", q.explain(model.Verdict{Status: model.Pending})})}
-}
-
-func reasonNames() []model.LinkReason {
-	var all []model.LinkReason
-	for _, r := range reasons() {
-		all = append(all, r.reason)
-	}
-	return all
-}
+func (q *Engine) Explanations() ExplanationList { return ExplanationList{notNil(q.explanations)} }

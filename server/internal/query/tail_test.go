@@ -26,7 +26,7 @@ type live struct {
 func newLive(t *testing.T) *live {
 	t.Helper()
 	st := new(storetest.Memory)
-	return &live{t: t, store: st, engine: New(Config{Reader: st, Explain: func(model.Verdict) Explanation { return Explanation{} }})}
+	return &live{t: t, store: st, engine: New(Config{Reader: st})}
 }
 
 // write stores n requests to a host.
