@@ -184,7 +184,7 @@ func TestRefusalsSayWhatIsWrongAndWhatToDo(t *testing.T) {
 		"/api/v1/coverage?from=2020-01-01T00:00:00Z":                     bad,
 		"/api/v1/endpoints?limit=0":                                      bad,
 		"/api/v1/endpoints?filter=source:csp":                            bad,
-		"/api/v1/hosts?filter=" + strings.Repeat("a+", 30):               bad,
+		"/api/v1/hosts?filter=" + strings.Repeat("a+", 31):               bad,
 		"/api/v1/sessions?limit=-1":                                      bad,
 		"/api/v1/sessions/" + strings.Repeat("A", 129):                   bad,
 		"/api/v1/sessions/nobody":                                        missing,

@@ -98,6 +98,24 @@ func TestTailTellsWhatComesIn(t *testing.T) {
 	})
 }
 
+func TestTailResumesFromAnEmptyStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		start := tailListing.format(cursor{})
+		l.write("shop.example", 2)
+		if got, _ := told(t, l.follow(TailQuery{After: start}), 2*time.Second); got != "12" {
+			t.Errorf("told %q, want 12", got)
+		}
+		l.write("shop.example", 1)
+		beyond := tailListing.format(cursor{number: 1 << 60}) // of a store that is gone
+		f := l.follow(TailQuery{After: beyond})
+		l.write("shop.example", 1)
+		if got, _ := told(t, f, 2*time.Second); got != "4" {
+			t.Errorf("told %q, want 4", got)
+		}
+	})
+}
+
 func TestTailWaitsForVerdicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLive(t)
