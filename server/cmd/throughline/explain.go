@@ -9,6 +9,7 @@ import (
 
 	"github.com/throughline-rum/throughline/server/internal/link"
 	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/server/internal/query"
 )
 
 type explainCommand struct {
@@ -83,4 +84,26 @@ func printWrapped(w io.Writer, text string) {
 		length += len(word)
 	}
 	fmt.Fprintln(w)
+}
+
+// explain words a verdict for the API.
+func explain(v model.Verdict, e *model.Evidence) query.Explanation {
+	var known link.Facts
+	if e != nil {
+		known = link.FactsOf(e, v)
+	}
+	x := link.Explain(v, known)
+	return query.Explanation{Title: x.Title, Text: x.Text, Fix: x.Fix}
+}
+
+// allExplanations are those of all verdicts, for the API.
+func allExplanations() []query.ReasonExplanation {
+	var all []query.ReasonExplanation
+	for _, e := range link.Entries() {
+		all = append(all, query.ReasonExplanation{
+			Status: string(e.Status), Reason: string(e.Reason), Detail: e.Detail,
+			Explanation: query.Explanation{Title: e.Title, Text: e.Text, Fix: e.Fix},
+		})
+	}
+	return all
 }

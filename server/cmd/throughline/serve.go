@@ -168,7 +168,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	}
 	s.linkLag = newLagWatch(s.store, time.Now())
 	handler, err := api.New(api.Config{
-		Query:    query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain}),
+		Query:    query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain, Explanations: allExplanations()}),
 		Beacon:   receiver.Beacon(),
 		Metrics:  promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Checks:   s.checks(c.Data, c.LinkInterval),
@@ -198,11 +198,6 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	s.group.Go(func() error { return s.loader.Run(loaderContext) })
 	s.group.Go(func() error { return pass.Run(linkContext) })
 	return s, nil
-}
-
-func explain(v model.Verdict) query.Explanation {
-	e := link.Explain(v, link.Facts{})
-	return query.Explanation{Title: e.Title, Text: e.Text, Fix: e.Fix}
 }
 
 // newHTTPServer bounds the time and the memory that one connection may take.

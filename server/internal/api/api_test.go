@@ -26,8 +26,16 @@ func handler(t testing.TB, st store.Reader, change ...func(*api.Config)) http.Ha
 	c := api.Config{
 		Query: query.New(query.Config{
 			Reader: st, Annotator: annotator, Now: func() time.Time { return now }, NewID: func() model.EventID { return eventID(0x99) },
-			Explain: func(v model.Verdict) query.Explanation {
-				return query.Explanation{Title: string(v.Status), Text: string(v.Reason), Fix: v.Detail}
+			Explain: func(v model.Verdict, e *model.Evidence) query.Explanation {
+				x := query.Explanation{Title: string(v.Status), Text: string(v.Reason), Fix: v.Detail}
+				if e != nil {
+					x.Text += " at " + e.Request.Host
+				}
+				return x
+			},
+			Explanations: []query.ReasonExplanation{
+				{Status: "linked", Reason: "exact", Explanation: query.Explanation{Title: "Linked", Text: "All is well."}},
+				{Status: "unlinked", Reason: "not_propagated", Detail: "cross_origin", Explanation: query.Explanation{Title: "Not sent", Text: "Another origin.", Fix: "Allow it."}},
 			},
 		}),
 		Beacon:  http.NotFoundHandler(),
@@ -176,7 +184,7 @@ func TestRefusalsSayWhatIsWrongAndWhatToDo(t *testing.T) {
 		"/api/v1/coverage?from=2020-01-01T00:00:00Z":                     bad,
 		"/api/v1/endpoints?limit=0":                                      bad,
 		"/api/v1/endpoints?filter=source:csp":                            bad,
-		"/api/v1/hosts?filter=" + strings.Repeat("a+", 30):               bad,
+		"/api/v1/hosts?filter=" + strings.Repeat("a+", 31):               bad,
 		"/api/v1/sessions?limit=-1":                                      bad,
 		"/api/v1/sessions/" + strings.Repeat("A", 129):                   bad,
 		"/api/v1/sessions/nobody":                                        missing,

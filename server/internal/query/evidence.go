@@ -68,14 +68,18 @@ type EvidenceSpan struct {
 	Via          string    `json:"via,omitempty" doc:"Intermediaries that its headers tell of, nearest first"`
 }
 
-func (q *Engine) evidence(ctx context.Context, r *model.LinkedRequest) (Evidence, error) {
-	found, err := q.reader.Evidence(ctx, r.ID, maxEvidenceSpans)
+func (q *Engine) evidence(ctx context.Context, id model.EventID) (model.Evidence, error) {
+	found, err := q.reader.Evidence(ctx, id, maxEvidenceSpans)
 	if errors.Is(err, store.ErrNotFound) { // it expired a moment ago
-		return Evidence{}, &Error{NotFound, "no request event has this id any more", "it is past its retention"}
+		return model.Evidence{}, &Error{NotFound, "no request event has this id any more", "it is past its retention"}
 	}
 	if err != nil {
-		return Evidence{}, fmt.Errorf("reading the evidence for request %s: %w", r.ID, err)
+		return model.Evidence{}, fmt.Errorf("reading the evidence for request %s: %w", id, err)
 	}
+	return found, nil
+}
+
+func newEvidence(r *model.LinkedRequest, found *model.Evidence) Evidence {
 	e := Evidence{
 		JudgedAt:      timeOrNil(r.Link.JudgedAt),
 		HostSeen:      found.HostSeen,
@@ -98,7 +102,7 @@ func (q *Engine) evidence(ctx context.Context, r *model.LinkedRequest) (Evidence
 	e.add(r, "answer_trace", found.AnswerTrace)
 	e.add(r, "dtr", found.ByDtr)
 	e.Intermediaries = notNil(e.Intermediaries)
-	return e, nil
+	return e
 }
 
 func (e *Evidence) add(r *model.LinkedRequest, found string, spans []model.SpanFacts) {

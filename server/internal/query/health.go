@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,7 +30,7 @@ type LinkHealthEntry struct {
 // LinkProblem is the most frequent reason for which requests are not linked in full.
 type LinkProblem struct {
 	Reason      string      `json:"link.reason"`
-	Detail      string      `json:"link.detail,omitempty" doc:"The most frequent one"`
+	Detail      string      `json:"link.detail,omitempty" doc:"Of the newest request that it befell"`
 	Requests    int64       `json:"requests"`
 	Explanation Explanation `json:"explanation"`
 	RequestID   string      `json:"request.id,omitempty" doc:"The newest request that it befell"`
@@ -61,30 +62,69 @@ func (q *Engine) Hosts(ctx context.Context, in Selection) (LinkHealth, error) {
 
 // Applications tells how well the requests of each application link.
 func (q *Engine) Applications(ctx context.Context, in Selection) (LinkHealth, error) {
-	return q.health(ctx, in, store.FieldApplication)
+	out, err := q.health(ctx, in, store.FieldApplication)
+	if err != nil {
+		return LinkHealth{}, err
+	}
+	f, _, err := q.summed(in, ofRequests())
+	if err != nil {
+		return LinkHealth{}, err
+	}
+	for i := range out.Items {
+		item := &out.Items[i]
+		if item.Value == store.Other {
+			continue
+		}
+		spread, err := q.reader.Facets(ctx, with(f, equal(store.FieldApplication, item.Value)), []store.Field{store.FieldService}, maxHealthServices)
+		if err != nil {
+			return LinkHealth{}, fmt.Errorf("counting by service: %w", err)
+		}
+		for _, v := range spread[0].Values {
+			if v.Value != "" {
+				item.Services = append(item.Services, v.Value)
+			}
+		}
+		slices.Sort(item.Services)
+	}
+	return out, nil
 }
+
+// addedTerms is how many terms the questions below add to a filter.
+const addedTerms = 2
 
 func (q *Engine) health(ctx context.Context, in Selection, by store.Field) (LinkHealth, error) {
 	f, within, err := q.summed(in, ofRequests())
 	if err != nil {
 		return LinkHealth{}, err
 	}
-	if len(f.Terms)+3 > store.MaxTerms { // what is added below
-		return LinkHealth{}, &Error{Invalid, "the filter has too many terms", fmt.Sprintf("at most %d fit this question", store.MaxTerms-3)}
+	if most := store.MaxTerms - addedTerms; len(f.Terms) > most {
+		return LinkHealth{}, &Error{Invalid, "the filter has too many terms", fmt.Sprintf("at most %d fit this question", most)}
 	}
 	counts, err := q.reader.Coverage(ctx, store.CoverageQuery{Filter: f, By: by})
 	if err != nil {
 		return LinkHealth{}, fmt.Errorf("counting requests: %w", err)
 	}
 	out := LinkHealth{within.from, within.to, []LinkHealthEntry{}}
+	var values []string
 	for _, s := range series(counts) {
-		item := LinkHealthEntry{Value: s.Value, VerdictCounts: s.Total, Reasons: []FacetValue{}, Services: []string{}}
+		out.Items = append(out.Items, LinkHealthEntry{Value: s.Value, VerdictCounts: s.Total, Reasons: []FacetValue{}, Services: []string{}})
 		if s.Value != store.Other {
-			if err := q.explainHealth(ctx, with(f, equal(by, s.Value)), &item); err != nil {
-				return LinkHealth{}, err
-			}
+			values = append(values, s.Value)
 		}
-		out.Items = append(out.Items, item)
+	}
+	if len(values) == 0 {
+		return out, nil
+	}
+	spread, err := q.reasonsBy(ctx, f, by, values)
+	if err != nil {
+		return LinkHealth{}, err
+	}
+	for i := range out.Items[:len(values)] { // the rest stands last
+		item := &out.Items[i]
+		item.Reasons = append(item.Reasons, spread[item.Value]...)
+		if item.Problem, err = q.problem(ctx, f, by, item); err != nil {
+			return LinkHealth{}, err
+		}
 	}
 	return out, nil
 }
@@ -95,53 +135,56 @@ func with(f store.Filter, t store.Term) store.Filter {
 	return f
 }
 
-// explainHealth tells the reasons and services of one host or application, and its greatest problem.
-func (q *Engine) explainHealth(ctx context.Context, f store.Filter, item *LinkHealthEntry) error {
-	spread, err := q.reader.Facets(ctx, f, []store.Field{store.FieldReason, store.FieldService}, store.MaxCoverageValues)
+// reasonsBy counts the requests of each value by reason, the most frequent first. It asks once a reason, of which
+// there are fewer than values.
+func (q *Engine) reasonsBy(ctx context.Context, f store.Filter, by store.Field, values []string) (map[string][]FacetValue, error) {
+	present, err := q.reader.Facets(ctx, f, []store.Field{store.FieldReason}, store.MaxCoverageValues)
 	if err != nil {
-		return fmt.Errorf("counting by reason: %w", err)
+		return nil, fmt.Errorf("counting by reason: %w", err)
 	}
-	for _, facet := range spread {
-		switch facet.Field {
-		case store.FieldReason:
-			item.Reasons = shown(facet.Values, func(v *store.FacetValue) FacetValue { return FacetValue(*v) })
-		case store.FieldService:
-			for _, v := range facet.Values {
-				if v.Value != "" && len(item.Services) < maxHealthServices {
-					item.Services = append(item.Services, v.Value)
-				}
-			}
-			slices.Sort(item.Services)
+	f = with(f, store.Term{Field: by, Values: values})
+	spread := map[string][]FacetValue{}
+	for _, reason := range present[0].Values {
+		counts, err := q.reader.Coverage(ctx, store.CoverageQuery{Filter: with(f, equal(store.FieldReason, reason.Value)), By: by})
+		if err != nil {
+			return nil, fmt.Errorf("counting by reason: %w", err)
+		}
+		for _, s := range series(counts) {
+			spread[s.Value] = append(spread[s.Value], FacetValue{reason.Value, s.Total.Requests})
 		}
 	}
-	for _, r := range item.Reasons {
-		status := statusOf(model.LinkReason(r.Value))
-		if status != model.Partial && status != model.Unlinked {
-			continue
-		}
-		item.Problem, err = q.problem(ctx, with(f, equal(store.FieldReason, r.Value)), model.LinkReason(r.Value), status, r.Count)
-		return err
+	for _, all := range spread {
+		slices.SortFunc(all, func(a, b FacetValue) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value)) })
 	}
-	return nil
+	return spread, nil
 }
 
-func (q *Engine) problem(ctx context.Context, f store.Filter, reason model.LinkReason, status model.LinkStatus, count int64) (*LinkProblem, error) {
-	details, err := q.reader.Facets(ctx, f, []store.Field{store.FieldDetail}, 1)
-	if err != nil {
-		return nil, fmt.Errorf("counting by detail: %w", err)
+// problem returns the most frequent reason for which requests of a host or application are not linked in full, in
+// the words for the newest of them; nil where there is none.
+func (q *Engine) problem(ctx context.Context, f store.Filter, by store.Field, item *LinkHealthEntry) (*LinkProblem, error) {
+	i := slices.IndexFunc(item.Reasons, func(r FacetValue) bool {
+		status := statusOf(model.LinkReason(r.Value))
+		return status == model.Partial || status == model.Unlinked
+	})
+	if i < 0 {
+		return nil, nil
 	}
-	v := model.Verdict{Status: status, Reason: reason}
-	if len(details) == 1 && len(details[0].Values) > 0 {
-		v.Detail = details[0].Values[0].Value
-	}
-	p := &LinkProblem{Reason: string(reason), Detail: v.Detail, Requests: count, Explanation: q.explain(v)}
-	newest, err := q.reader.Requests(ctx, with(f, equal(store.FieldDetail, v.Detail)), store.Page{Limit: 1})
+	reason := item.Reasons[i]
+	newest, err := q.reader.Requests(ctx, with(with(f, equal(by, item.Value)), equal(store.FieldReason, reason.Value)), store.Page{Limit: 1})
 	if err != nil {
 		return nil, fmt.Errorf("looking for an example: %w", err)
 	}
-	if len(newest) == 1 {
-		p.RequestID = newest[0].ID.String()
+	v := model.Verdict{Status: statusOf(model.LinkReason(reason.Value)), Reason: model.LinkReason(reason.Value)}
+	p := &LinkProblem{Reason: reason.Value, Requests: reason.Count}
+	if len(newest) == 1 { // else it was judged anew a moment ago
+		v = newest[0].Link.Verdict
+		p.Detail, p.RequestID = v.Detail, newest[0].ID.String()
 	}
+	var known *model.Evidence
+	if by == store.FieldHost {
+		known = &model.Evidence{Request: model.RequestEvent{Host: item.Value}}
+	}
+	p.Explanation = q.explain(v, known)
 	return p, nil
 }
 
@@ -168,28 +211,4 @@ type ReasonExplanation struct {
 }
 
 // Explanations returns every reason in words, and the details for which a reason has words of its own.
-func (q *Engine) Explanations() ExplanationList {
-	details := slices.Concat(texts(contextHints()), texts(timingHints()), texts(errorReasons()), texts(reasonNames()),
-		[]string{"span.id", "session.id", "rum.application.id", "rum.instance.id"})
-	slices.Sort(details)
-	details = slices.Compact(details)
-	var all []ReasonExplanation
-	for _, r := range reasons() {
-		plain := q.explain(model.Verdict{Status: r.status, Reason: r.reason})
-		all = append(all, ReasonExplanation{string(r.status), string(r.reason), "", plain})
-		for _, d := range details {
-			if e := q.explain(model.Verdict{Status: r.status, Reason: r.reason, Detail: d}); e != plain {
-				all = append(all, ReasonExplanation{string(r.status), string(r.reason), d, e})
-			}
-		}
-	}
-	return ExplanationList{append(all, ReasonExplanation{string(model.Pending), "", "", q.explain(model.Verdict{Status: model.Pending})})}
-}
-
-func reasonNames() []model.LinkReason {
-	var all []model.LinkReason
-	for _, r := range reasons() {
-		all = append(all, r.reason)
-	}
-	return all
-}
+func (q *Engine) Explanations() ExplanationList { return ExplanationList{notNil(q.explanations)} }

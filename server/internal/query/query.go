@@ -45,27 +45,30 @@ func (e *Error) Error() string { return e.Message }
 // AsError returns the Error in err's chain, if there is one.
 func AsError(err error) (*Error, bool) { return errors.AsType[*Error](err) }
 
-// Explain puts a verdict into plain words.
-type Explain func(v model.Verdict) Explanation
+// Explain puts a verdict into plain words. Evidence names what is known of the request or of many alike, as far
+// as it is filled in; nil: nothing.
+type Explain func(v model.Verdict, e *model.Evidence) Explanation
 
 // Config is what an Engine works with.
 type Config struct {
-	Reader    store.Reader
-	Annotator store.Annotator
-	Explain   Explain
-	Now       func() time.Time     // nil: time.Now
-	NewID     func() model.EventID // of an annotation; nil: random
+	Reader       store.Reader
+	Annotator    store.Annotator
+	Explain      Explain
+	Explanations []ReasonExplanation  // all that Explain may say, in general words
+	Now          func() time.Time     // nil: time.Now
+	NewID        func() model.EventID // of an annotation; nil: random
 }
 
 // Engine answers questions from a store. Its methods may be called from many
 // goroutines.
 type Engine struct {
-	reader    store.Reader
-	annotator store.Annotator
-	explain   Explain
-	clock     func() time.Time
-	newID     func() model.EventID
-	tail      *tail
+	reader       store.Reader
+	annotator    store.Annotator
+	explain      Explain
+	explanations []ReasonExplanation
+	clock        func() time.Time
+	newID        func() model.EventID
+	tail         *tail
 }
 
 // New returns an Engine.
@@ -76,7 +79,7 @@ func New(c Config) *Engine {
 	if c.NewID == nil {
 		c.NewID = randomID
 	}
-	return &Engine{c.Reader, c.Annotator, c.Explain, c.Now, c.NewID, newTail(c.Reader)}
+	return &Engine{c.Reader, c.Annotator, c.Explain, c.Explanations, c.Now, c.NewID, newTail(c.Reader)}
 }
 
 func randomID() model.EventID {
@@ -176,7 +179,7 @@ func (q *Engine) Request(ctx context.Context, id model.EventID) (RequestDetail, 
 	if err != nil {
 		return RequestDetail{}, fmt.Errorf("reading request %s: %w", id, err)
 	}
-	evidence, err := q.evidence(ctx, &r)
+	evidence, err := q.evidence(ctx, id)
 	if err != nil {
 		return RequestDetail{}, err
 	}
@@ -192,8 +195,8 @@ func (q *Engine) Request(ctx context.Context, id model.EventID) (RequestDetail, 
 	}
 	return RequestDetail{
 		Request:     newRequest(&r),
-		Explanation: q.explain(r.Link.Verdict),
-		Evidence:    evidence,
+		Explanation: q.explain(r.Link.Verdict, &evidence),
+		Evidence:    newEvidence(&r, &evidence),
 		Attributes:  Attributes(r.Attributes),
 		Trace:       waterfall(traceID, []model.LinkedRequest{r}, spans),
 	}, nil

@@ -94,13 +94,16 @@ func (q *Engine) Follow(ctx context.Context, in TailQuery) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for the newest request: %w", err)
 	}
-	if err := q.tail.join(f, end, min(after.number, end)); err != nil {
+	if in.After == "" || after.number > end { // the store may be another one by now
+		after.number = end
+	}
+	if err := q.tail.join(f, end, after.number); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-// join lets a follower in; after is where it resumes, or zero.
+// join lets a follower in, which is told what comes after a place; end is that of the store.
 func (t *tail) join(f *Follower, end, after uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -116,10 +119,7 @@ func (t *tail) join(f *Follower, end, after uint64) error {
 	if f.judged {
 		f.until = t.judged
 	}
-	f.place = f.until
-	if after > 0 {
-		f.place = min(f.place, after)
-	}
+	f.place = after // where that lies in a window, the follower reads the rest of it by itself
 	t.followers[f] = struct{}{}
 	return nil
 }

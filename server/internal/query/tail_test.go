@@ -26,7 +26,7 @@ type live struct {
 func newLive(t *testing.T) *live {
 	t.Helper()
 	st := new(storetest.Memory)
-	return &live{t: t, store: st, engine: New(Config{Reader: st, Explain: func(model.Verdict) Explanation { return Explanation{} }})}
+	return &live{t: t, store: st, engine: New(Config{Reader: st})}
 }
 
 // write stores n requests to a host.
@@ -94,6 +94,24 @@ func TestTailTellsWhatComesIn(t *testing.T) {
 		}
 		if rest, _ := told(t, all, 10*time.Millisecond); rest != "56" {
 			t.Errorf("then told %q, want 56", rest)
+		}
+	})
+}
+
+func TestTailResumesFromAnEmptyStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLive(t)
+		start := tailListing.format(cursor{})
+		l.write("shop.example", 2)
+		if got, _ := told(t, l.follow(TailQuery{After: start}), 2*time.Second); got != "12" {
+			t.Errorf("told %q, want 12", got)
+		}
+		l.write("shop.example", 1)
+		beyond := tailListing.format(cursor{number: 1 << 60}) // of a store that is gone
+		f := l.follow(TailQuery{After: beyond})
+		l.write("shop.example", 1)
+		if got, _ := told(t, f, 2*time.Second); got != "4" {
+			t.Errorf("told %q, want 4", got)
 		}
 	})
 }

@@ -803,7 +803,7 @@ export interface components {
         };
         LinkProblem: {
             explanation: components["schemas"]["Explanation"];
-            /** @description The most frequent one */
+            /** @description Of the newest request that it befell */
             "link.detail"?: string;
             "link.reason": string;
             /** @description The newest request that it befell */
