@@ -38,6 +38,11 @@ func (s *Store) Expire(ctx context.Context, before store.Retention) error {
 			return err
 		}
 	}
+	if err := s.enter(op); err != nil {
+		return err
+	}
+	s.writer.recent.forget()
+	s.leave()
 	return s.forget(ctx, op)
 }
 

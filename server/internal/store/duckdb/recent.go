@@ -59,6 +59,13 @@ func newRecent(last uint64) *recent {
 	return r
 }
 
+// forget drops everything: what was removed from the tables is not to be found here either.
+func (r *recent) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.old, r.now = newGeneration(r.last+1), newGeneration(r.last+1)
+}
+
 func newGeneration(first uint64) *generation {
 	return &generation{
 		first: first, requests: map[uint64]*recentRequest{}, byTrace: map[tracecontext.TraceID][]*recentRequest{},
