@@ -1,10 +1,14 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/throughline-rum/throughline/server/internal/link"
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/server/internal/query"
+	"github.com/throughline-rum/throughline/server/internal/store"
 )
 
 func TestExplain(t *testing.T) {
@@ -48,5 +52,26 @@ func TestExplain(t *testing.T) {
 		if _, _, err := runCommand(t, "explain", args); err == nil || !strings.Contains(err.Error(), "lists them all") {
 			t.Errorf("explain %s fails with %v", args, err)
 		}
+	}
+}
+
+// TestFiltersKnowEveryReason: what a verdict can say, a filter can ask for, and the API explains it.
+func TestFiltersKnowEveryReason(t *testing.T) {
+	var reasons []string
+	for _, e := range allExplanations() {
+		if e.Reason != "" && !slices.Contains(reasons, e.Reason) {
+			reasons = append(reasons, e.Reason)
+		}
+		v := model.Verdict{Status: model.LinkStatus(e.Status), Reason: model.LinkReason(e.Reason), Detail: e.Detail}
+		if got := explain(v, nil); got != e.Explanation {
+			t.Errorf("%s %s is explained as %+v, and listed as %+v", e.Reason, e.Detail, got, e.Explanation)
+		}
+	}
+	if known := query.Values(store.FieldReason); !slices.Equal(known, reasons) {
+		t.Errorf("filters know the reasons %v, verdicts have %v", known, reasons)
+	}
+	named := explain(model.Verdict{Status: model.Unlinked, Reason: model.BackendNotInstrumented}, &model.Evidence{Request: model.RequestEvent{Host: "api.example"}})
+	if !strings.Contains(named.Text+named.Fix, "api.example") {
+		t.Errorf("the explanation does not name the host: %+v", named)
 	}
 }

@@ -245,3 +245,36 @@ func (b *brokenTail) Tail(ctx context.Context, after uint64, f store.Filter, lim
 	}
 	return b.Reader.Tail(ctx, after, f, limit)
 }
+
+// TestParametersTakeWhatFiltersTake: the single parameters of the list of requests allow the same values.
+func TestParametersTakeWhatFiltersTake(t *testing.T) {
+	raw, err := os.ReadFile("testdata/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Paths map[string]struct {
+			Get struct {
+				Parameters []struct {
+					Name   string
+					Schema struct{ Enum []string }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &document); err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]store.Field{"status": store.FieldStatus, "reason": store.FieldReason, "kind": store.FieldKind}
+	for _, p := range document.Paths["/api/v1/requests"].Get.Parameters {
+		if f, ok := fields[p.Name]; ok {
+			if want := query.Values(f); !slices.Equal(p.Schema.Enum, want) {
+				t.Errorf("%s allows %v, and a filter %v", p.Name, p.Schema.Enum, want)
+			}
+			delete(fields, p.Name)
+		}
+	}
+	if len(fields) > 0 {
+		t.Errorf("there is no parameter for %v", fields)
+	}
+}
