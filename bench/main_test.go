@@ -1,0 +1,77 @@
+package main
+
+import (
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFlags(t *testing.T) {
+	o, err := parse([]string{"-steps", "spans,store", "-bring", "A B@1.2=/x/a=b", "-bring", "C=c", "-rows", "5000"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(o.steps, "+"), "spans+store"; got != want {
+		t.Errorf("steps %s, want %s", got, want)
+	}
+	if got, want := o.brought["A B"], (brought{"/x/a=b", "1.2"}); got != want {
+		t.Errorf("brought %v, want %v", got, want)
+	}
+	if got := o.brought["C"]; !strings.HasSuffix(got.path, "/c") || got.version != "brought" {
+		t.Errorf("brought %v", got)
+	}
+	for _, bad := range [][]string{{"-steps", "all"}, {"-rows", "1"}, {"-connections", "0"}, {"-bring", "x"}, {"more"}} {
+		if _, err := parse(bad, io.Discard); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestTheDocumentKeepsWhatIsAroundTheMarkers(t *testing.T) {
+	document := "a\n" + beginMarker + "\nold\n" + endMarker + "\nz\n"
+	const want = "a\n" + beginMarker + "\n\nnew\n\n" + endMarker + "\nz\n"
+	for range 2 { // writing it again changes nothing
+		var err error
+		if document, err = between(document, "\nnew\n\n"); err != nil || document != want {
+			t.Fatalf("%q, %v", document, err)
+		}
+	}
+	for _, bad := range []string{"", beginMarker, endMarker + beginMarker} {
+		if _, err := between(bad, "new"); err == nil {
+			t.Errorf("no error for %q", bad)
+		}
+	}
+}
+
+func TestExportsAreAsManySpansAsWanted(t *testing.T) {
+	const want = 3000
+	all, err := exports(want, time.Date(2026, 4, 27, 6, 0, 0, 0, time.UTC), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for i := range all {
+		total += all[i].Spans
+	}
+	if total < want || total > want+2*spansPerExport {
+		t.Errorf("%d spans, want about %d", total, want)
+	}
+}
+
+func TestTheStockKnowsWhatItHolds(t *testing.T) {
+	s := stock{Seed: 5, From: time.Date(2026, 4, 27, 6, 0, 0, 0, time.UTC), Sessions: 50}
+	rnd := rand.New(rand.NewPCG(1, 1))
+	sessions := map[string]bool{}
+	for range 50 {
+		r, session := s.random(rnd)
+		if r.Spans == 0 || r.TraceID.IsZero() || session == "" {
+			t.Fatalf("%+v of session %q", r, session)
+		}
+		sessions[session] = true
+	}
+	if len(sessions) < 10 {
+		t.Errorf("only %d sessions are asked for", len(sessions))
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/throughline-rum/throughline/bench/internal/subject"
+	"github.com/throughline-rum/throughline/bench/internal/table"
+)
+
+// question is a question that is asked many times.
+type question struct {
+	name   string
+	url    func() string // of the next time
+	times  int
+	judge  float64 // the percentile that has a target
+	target time.Duration
+}
+
+// questions are those that a user of the UI asks. Ids are drawn from the stock.
+func (b *bench) questions(r *subject.Running, s *stock) []question {
+	rnd := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // repeatable on purpose
+	api := r.QueryURL + "/api/v1"
+	to := time.Now().Add(time.Hour)
+	between := func(path string, from time.Time) func() string {
+		return func() string {
+			return api + path + "?" + url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}.Encode()
+		}
+	}
+	lastDay := time.Now().Add(-24 * time.Hour)
+	always := func(path string) func() string { return func() string { return api + path } }
+	return []question{
+		{"trace by id", func() string {
+			request, _ := s.random(rnd)
+			return api + "/traces/" + request.TraceID.String()
+		}, 300, 99, targetTrace},
+		{"session timeline", func() string {
+			_, session := s.random(rnd)
+			return api + "/sessions/" + url.PathEscape(session) + "/timeline"
+		}, 200, 95, targetSession},
+		{"one request with its waterfall", func() string {
+			request, _ := s.random(rnd)
+			return api + "/requests/" + request.ID.String()
+		}, 100, 95, 0},
+		{"list of requests, first page", always("/requests?limit=50"), 50, 95, 0},
+		{"coverage, last day", between("/coverage", lastDay), 50, 95, targetLastDay},
+		{"coverage, everything", between("/coverage", s.From), 20, 95, targetAll},
+		{"endpoints, last day", between("/endpoints", lastDay), 50, 95, targetLastDay},
+		{"endpoints, everything", between("/endpoints", s.From), 20, 95, targetAll},
+	}
+}
+
+// ask asks a question and adds its row. One that this build does not know has a row that says so.
+func (b *bench) ask(ctx context.Context, t *table.Table, r *subject.Running, live *live, q question) error {
+	b.progress.say("asking: %s", q.name)
+	var took table.Samples
+	end := time.Now().Add(b.perMetric)
+	for i := 0; i < q.times && time.Now().Before(end); i++ {
+		if err := live.failed(); err != nil {
+			return fmt.Errorf("the load: %w", err)
+		}
+		address := q.url()
+		began := time.Now()
+		status, body, err := r.Get(ctx, address)
+		took = append(took, time.Since(began))
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: %w; it printed: %s", q.name, err, r.LogTail())
+		case status == http.StatusNotFound && i == 0:
+			t.Add(q.name, "not in this build")
+			return nil
+		case status != http.StatusOK:
+			return fmt.Errorf("%s: %s answered %d: %.300s", q.name, address, status, body)
+		}
+	}
+	value := fmt.Sprintf("p50 %s, p%.0f %s (%d asked)", table.Time(took.Percentile(50)), q.judge, table.Time(took.Percentile(q.judge)), len(took))
+	if q.target == 0 {
+		t.Add(q.name, value, "-")
+		return nil
+	}
+	t.Add(q.name, value, fmt.Sprintf("p%.0f %s", q.judge, table.Time(q.target)), table.Mark(took.Percentile(q.judge) <= q.target))
+	return nil
+}
