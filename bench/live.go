@@ -86,7 +86,7 @@ func (b *bench) makeLive(ctx context.Context, r *subject.Running, to chan<- load
 			v := shape.Session(session)
 			session++
 			for _, beacon := range v.Beacons() {
-				if send(load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events}) != nil {
+				if send(load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events, Client: beacon.Client}) != nil {
 					return
 				}
 			}
@@ -167,7 +167,7 @@ func (b *bench) measureVerdicts(ctx context.Context, t *table.Table, r *subject.
 
 func (b *bench) probe(ctx context.Context, r *subject.Running, sender *load.Sender, v *traffic.Session) (time.Duration, error) {
 	for _, beacon := range v.Beacons() {
-		if err := sender.Send(ctx, load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events}); err != nil {
+		if err := sender.Send(ctx, load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events, Client: beacon.Client}); err != nil {
 			return 0, err
 		}
 	}

@@ -51,9 +51,10 @@ type options struct {
 	brought            map[string]brought // by the rival's name
 	rows, spans        int
 	beacons            int
-	connections        int
+	connections, count int
+	replay             int
 	rate               int
-	data, journal      string
+	data               string
 	timeout, perMetric time.Duration
 	args               []string
 }
@@ -84,9 +85,10 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.spans, "spans", 100_000, "spans that each server takes in")
 	flags.IntVar(&o.beacons, "beacons", 5_000, "beacons that each server takes in")
 	flags.IntVar(&o.connections, "connections", 16, "connections that send at once")
+	flags.IntVar(&o.count, "count", 1, "how often each server takes in the load; the median counts")
+	flags.IntVar(&o.replay, "replay", 200, "megabytes of spans that are sent before the server is killed, for the replay")
 	flags.IntVar(&o.rate, "rate", 5_000, "events and spans a second that come in while the store is asked")
 	flags.StringVar(&o.data, "data", "", "a folder that keeps the filled store: filled where it is empty, used as it is where it is not; default: a temporary one")
-	flags.StringVar(&o.journal, "journal", "", "a data folder with a journal to replay; default: one is made")
 	flags.DurationVar(&o.timeout, "timeout", 90*time.Minute, "the end of everything")
 	flags.DurationVar(&o.perMetric, "per-query", 30*time.Second, "how long each question is asked at most")
 	if err := flags.Parse(args); err != nil {
@@ -108,6 +110,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}{
 		{"rows", o.rows, 1_000, 100_000_000}, {"spans", o.spans, 1_000, 2_000_000}, {"beacons", o.beacons, 100, 200_000},
 		{"connections", o.connections, 1, 128}, {"rate", o.rate, 100, 200_000},
+		{"count", o.count, 1, 99}, {"replay", o.replay, 10, 10_000},
 	} {
 		if limit.value < limit.lo || limit.value > limit.hi {
 			return o, fmt.Errorf("-%s must be %d to %d", limit.name, limit.lo, limit.hi)

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/throughline-rum/throughline/bench/internal/subject"
 )
 
 func TestFlags(t *testing.T) {
@@ -57,6 +60,36 @@ func TestExportsAreAsManySpansAsWanted(t *testing.T) {
 	}
 	if total < want || total > want+2*spansPerExport {
 		t.Errorf("%d spans, want about %d", total, want)
+	}
+}
+
+func TestServersTakeTurnsAndTheMedianCounts(t *testing.T) {
+	b := &bench{options: options{count: 3}}
+	rivals := []subject.Rival{{Server: subject.Server{Name: "good"}}, {Server: subject.Server{Name: "fails"}}, {Server: subject.Server{Name: "missing", Missing: "not served"}}}
+	var order []string
+	run := func(name string, items ...int) func() (cost, error) {
+		i := 0
+		return func() (cost, error) {
+			order = append(order, name)
+			i++
+			return cost{items: items[i-1], cpu: time.Second}, nil
+		}
+	}
+	good := run("good", 300, 100, 200)
+	ours, theirs, err := b.inTurns(t.Context(), rivals, run("ours", 1, 3, 2), func(r *subject.Rival) (cost, error) {
+		if r.Name == "fails" {
+			return cost{}, errors.New("it ended")
+		}
+		return good()
+	})
+	if err != nil || ours.items != 2 || theirs[0].items != 200 || theirs[1].items != 0 || theirs[2].items != 0 {
+		t.Errorf("%v, %v, %v", ours, theirs, err)
+	}
+	if got, want := strings.Join(order, " "), "ours good ours good ours good"; got != want {
+		t.Errorf("order %q, want %q", got, want)
+	}
+	if rivals[1].Missing != "failed: it ended" || rivals[2].Missing != "not served" {
+		t.Errorf("%q, %q", rivals[1].Missing, rivals[2].Missing)
 	}
 }
 

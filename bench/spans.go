@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,44 +89,81 @@ func (b *bench) measureSpans(ctx context.Context) (*table.Table, error) {
 			"its trace id (where it can), and until it had stopped cleanly.", table.Count(float64(total)), bytes/total, spansPerExport, b.connections)},
 		Head: []string{"server", "version", "an answer means", "spans per CPU-second", "until stopped", "spans/s", "peak memory", "disk per span", "target", "met"},
 	}
-	ours, err := b.takeSpans(ctx, b.ours, first, all)
+	ours, theirs, err := b.inTurns(ctx, rivals,
+		func() (cost, error) { return b.takeSpans(ctx, b.ours, first, all) },
+		func(r *subject.Rival) (cost, error) { return b.takeSpans(ctx, &r.Server, first, all) })
 	if err != nil {
 		return nil, err
 	}
 	best, bestName := 0.0, ""
-	var rows [][]string
 	for i := range rivals {
-		r := &rivals[i]
-		if r.Missing != "" {
-			rows = append(rows, []string{r.Name, "-", r.Missing})
-			continue
+		if r := &rivals[i]; r.Durable && theirs[i].items > 0 && theirs[i].perCPU() > best {
+			best, bestName = theirs[i].perCPU(), r.Name
 		}
-		c, err := b.takeSpans(ctx, &r.Server, first, all)
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		if err != nil {
-			rows = append(rows, []string{r.Name, r.Version, "failed: " + err.Error()})
-			continue
-		}
-		if r.Durable && c.perCPU() > best {
-			best, bestName = c.perCPU(), r.Name
-		}
-		rows = append(rows, append(spansRow(&r.Server, c), "", ""))
 	}
 	target, met := "no durable rival was measured", ""
 	if best > 0 {
 		target = fmt.Sprintf("%d times %s; is %.2f times", spansTarget, bestName, ours.perCPU()/best)
 		met = table.Mark(ours.perCPU() >= spansTarget*best)
 	}
-	t.Add(append(spansRow(b.ours, ours), target, met)...)
-	for _, row := range rows {
-		t.Add(row...)
-	}
+	t.Add(append(costRow(b.ours, &ours), target, met)...)
+	addRivals(t, rivals, theirs)
 	return t, nil
 }
 
-func spansRow(s *subject.Server, c cost) []string {
+// inTurns measures all servers, one after another, -count times, and returns the median
+// of each. A rival that fails says so in Missing, and its cost is zero.
+func (b *bench) inTurns(ctx context.Context, rivals []subject.Rival, ours func() (cost, error), theirs func(*subject.Rival) (cost, error)) (cost, []cost, error) {
+	ofOurs, ofTheirs := []cost{}, make([][]cost, len(rivals))
+	for range b.count {
+		c, err := ours()
+		if err != nil {
+			return cost{}, nil, err
+		}
+		ofOurs = append(ofOurs, c)
+		for i := range rivals {
+			r := &rivals[i]
+			if r.Missing != "" {
+				continue
+			}
+			c, err := theirs(r)
+			if ctx.Err() != nil {
+				return cost{}, nil, err
+			}
+			if err != nil {
+				r.Missing = "failed: " + err.Error()
+				continue
+			}
+			ofTheirs[i] = append(ofTheirs[i], c)
+		}
+	}
+	medians := make([]cost, len(rivals))
+	for i := range rivals {
+		if rivals[i].Missing == "" {
+			medians[i] = median(ofTheirs[i])
+		}
+	}
+	return median(ofOurs), medians, nil
+}
+
+// median returns the run whose processor time is in the middle; of an even number the worse.
+func median(runs []cost) cost {
+	sorted := slices.SortedFunc(slices.Values(runs), func(x, y cost) int { return cmp.Compare(x.perCPU(), y.perCPU()) })
+	return sorted[(len(sorted)-1)/2]
+}
+
+func addRivals(t *table.Table, rivals []subject.Rival, costs []cost) {
+	for i := range rivals {
+		r := &rivals[i]
+		if r.Missing != "" {
+			t.Add(r.Name, "-", r.Missing)
+			continue
+		}
+		t.Add(costRow(&r.Server, &costs[i])...)
+	}
+}
+
+func costRow(s *subject.Server, c *cost) []string {
 	disk := "-"
 	if c.disk > 0 {
 		disk = table.Count(float64(c.disk)/float64(c.items)) + " B"
@@ -137,16 +176,9 @@ func spansRow(s *subject.Server, c cost) []string {
 
 // takeSpans starts a server anew and lets it take in exports.
 func (b *bench) takeSpans(ctx context.Context, s *subject.Server, first, all []traffic.Export) (cost, error) {
-	bodies := func(exports []traffic.Export, url string) []load.Body {
-		list := make([]load.Body, len(exports))
-		for i := range exports {
-			list[i] = load.Body{URL: url, Type: load.Protobuf, Bytes: exports[i].Body, Items: exports[i].Spans}
-		}
-		return list
-	}
 	return b.takeIn(ctx, s, func(r *subject.Running) intake {
 		return intake{
-			first: bodies(first, r.TraceURL), all: bodies(all, r.TraceURL),
+			first: spanBodies(first, r.TraceURL), all: spanBodies(all, r.TraceURL),
 			has: func(ctx context.Context, i int) (bool, error) {
 				n, err := r.Spans(ctx, all[i].Last)
 				return n >= all[i].LastSpans, err
@@ -160,6 +192,8 @@ type intake struct {
 	first, all []load.Body
 	// has reports whether the end of body i can be asked for; nil where nothing can.
 	has func(ctx context.Context, i int) (bool, error)
+	// ends is how many of the last bodies were under way at once, where more than -connections.
+	ends int
 }
 
 // takeIn starts a server on an empty folder, sends it a load and measures what that costs it.
@@ -223,7 +257,7 @@ func (b *bench) awaitAll(ctx context.Context, in intake, taken func() error) err
 	last := len(in.all) - 1
 	check, early := last, false
 	err := subject.Poll(ctx, askEvery, func() (bool, error) {
-		for ; check >= max(0, len(in.all)-b.connections); check-- {
+		for ; check >= max(0, len(in.all)-max(b.connections, in.ends)); check-- {
 			if ok, err := in.has(ctx, check); !ok || err != nil {
 				early = early || check < last
 				return false, err

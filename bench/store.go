@@ -206,7 +206,7 @@ func makeStock(ctx context.Context, r *subject.Running, shape traffic.Shape, to 
 	for k := range shape.Sessions {
 		v := shape.Session(k)
 		for _, beacon := range v.Beacons() {
-			if err := send(load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events}); err != nil {
+			if err := send(load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events, Client: beacon.Client}); err != nil {
 				return err
 			}
 		}

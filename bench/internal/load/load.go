@@ -19,7 +19,8 @@ import (
 type Body struct {
 	URL, Type string
 	Bytes     []byte
-	Items     int // events or spans in it
+	Items     int    // events or spans in it
+	Client    string // whose address it is to be taken for; empty: the sender's own
 }
 
 // The content types of what is sent.
@@ -91,6 +92,9 @@ func (s *Sender) try(ctx context.Context, b Body) (wait time.Duration, err error
 		return 0, err
 	}
 	req.Header.Set("Content-Type", b.Type)
+	if b.Client != "" {
+		req.Header.Set("X-Forwarded-For", b.Client)
+	}
 	res, err := s.client.Do(req)
 	if err != nil {
 		return 0, err

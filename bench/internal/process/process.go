@@ -28,8 +28,8 @@ type Process struct {
 }
 
 // Start starts a program; what it prints goes to the file logPath. When ctx ends
-// it is killed.
-func Start(ctx context.Context, logPath, binary string, args ...string) (*Process, error) {
+// it is killed. env is added to this program's own environment.
+func Start(ctx context.Context, logPath string, env []string, binary string, args ...string) (*Process, error) {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return nil, err
@@ -38,6 +38,7 @@ func Start(ctx context.Context, logPath, binary string, args ...string) (*Proces
 	cmd := exec.CommandContext(ctx, binary, args...) //nolint:gosec // the operator names the program
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = filepath.Dir(logPath)
+	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%w (build it first)", err)
 	}

@@ -37,7 +37,7 @@ func TestMemoryIsReadInBytes(t *testing.T) {
 }
 
 func TestAProcessIsMeasuredAndStopped(t *testing.T) {
-	p, err := Start(t.Context(), filepath.Join(t.TempDir(), "log"), "sh", "-c", "echo started; exec sleep 60")
+	p, err := Start(t.Context(), filepath.Join(t.TempDir(), "log"), []string{"SECONDS_TO_RUN=60"}, "sh", "-c", "exec sleep $SECONDS_TO_RUN")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,9 @@ func Throughline(binary, version string) *Server {
 		Name: "Throughline", Version: version, Binary: binary, Durability: "synced to disk, queryable", ports: 3,
 		configure: func(folder string, a []string) (setup, error) {
 			return setup{
-				args:  []string{"serve", "--listen", a[0], "--otlp-http", a[1], "--otlp-grpc", a[2], "--data", filepath.Join(folder, "data")},
+				args: []string{"serve", "--listen", a[0], "--otlp-http", a[1], "--otlp-grpc", a[2], "--data", filepath.Join(folder, "data")},
+				// Each session is sent as from its own browser, behind a proxy that tells its address.
+				env:   []string{"THROUGHLINE_TRUSTED_PROXIES=127.0.0.1/32"},
 				ready: "http://" + a[0] + "/readyz", query: "http://" + a[0],
 				traceURL: "http://" + a[1] + "/v1/traces", eventURL: "http://" + a[0] + "/beacon",
 			}, nil

@@ -39,7 +39,7 @@ type Server struct {
 
 // setup is what a server is started with and where it then is.
 type setup struct {
-	args               []string
+	args, env          []string
 	ready, query       string // URLs: answers when it is ready; where to ask
 	traceURL, eventURL string // where to send OTLP/HTTP and beacons
 }
@@ -72,7 +72,7 @@ func (s *Server) Start(ctx context.Context, folder string) (*Running, error) {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	began := time.Now()
-	p, err := process.Start(ctx, filepath.Join(folder, "log"), s.Binary, append(c.args, s.Extra...)...)
+	p, err := process.Start(ctx, filepath.Join(folder, "log"), c.env, s.Binary, append(c.args, s.Extra...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}

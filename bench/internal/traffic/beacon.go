@@ -13,6 +13,7 @@ const EventsPerBeacon = 20
 type Beacon struct {
 	Body   []byte
 	Events int
+	Client string // address of the browser that sends it
 }
 
 // Beacons returns the session in the form of wire/beacon, version 1, in portions of
@@ -42,7 +43,7 @@ func (v *Session) Beacons() []Beacon {
 				event(b)
 			}
 			events = events[n:]
-			all = append(all, Beacon{Body: b.raw("]}").to, Events: n})
+			all = append(all, Beacon{Body: b.raw("]}").to, Events: n, Client: v.ClientAddress})
 		}
 	}
 	return all

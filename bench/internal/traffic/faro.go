@@ -27,7 +27,7 @@ func (v *Session) FaroPayloads() []Beacon {
 		faroVital(b, p, "lcp", 1250.5)
 		b.raw(",")
 		faroVital(b, p, "inp", 88)
-		all = append(all, Beacon{Body: b.raw("]}").to, Events: len(p.Requests) + 3})
+		all = append(all, Beacon{Body: b.raw("]}").to, Events: len(p.Requests) + 3, Client: v.ClientAddress})
 	}
 	return all
 }

@@ -40,6 +40,7 @@ type Session struct {
 	shape                 Shape
 	rnd                   *rand.Rand
 	SessionID, InstanceID string
+	ClientAddress         string // of the user's browser
 	Pages                 []Page
 }
 
@@ -55,26 +56,25 @@ type Page struct {
 
 // Request is one HTTP request that a page made.
 type Request struct {
-	ID            tracecontext.SpanID // of the event
-	Start         time.Time
-	Duration      time.Duration
-	URL           string
-	Method        string
-	Status        int
-	TraceID       tracecontext.TraceID // zero: the event names none
-	SpanID        tracecontext.SpanID
-	EntrySpan     tracecontext.SpanID // what Server-Timing named
-	Spans         int                 // how many spans answer it; 0: none arrives
-	route         string
-	kind          string
-	contextHint   string
-	timingHint    string
-	failure       string
-	cached        bool
-	size          int
-	fromServer    bool // the ids are Server-Timing's
-	itemID        int
-	clientAddress string
+	ID          tracecontext.SpanID // of the event
+	Start       time.Time
+	Duration    time.Duration
+	URL         string
+	Method      string
+	Status      int
+	TraceID     tracecontext.TraceID // zero: the event names none
+	SpanID      tracecontext.SpanID
+	EntrySpan   tracecontext.SpanID // what Server-Timing named
+	Spans       int                 // how many spans answer it; 0: none arrives
+	route       string
+	kind        string
+	contextHint string
+	timingHint  string
+	failure     string
+	cached      bool
+	size        int
+	fromServer  bool // the ids are Server-Timing's
+	itemID      int
 }
 
 // Session makes session k; the same k gives the same session.
@@ -86,7 +86,7 @@ func (s Shape) Session(k int) *Session {
 		SessionID:  letters(rnd, 32) + "-0",
 		InstanceID: fmt.Sprintf("%013d%s", start.UnixMilli()-rnd.Int64N(1e9), letters(rnd, 32)),
 	}
-	clientAddress := fmt.Sprintf("10.%d.%d.%d", rnd.IntN(256), rnd.IntN(256), rnd.IntN(256))
+	v.ClientAddress = fmt.Sprintf("10.%d.%d.%d", rnd.IntN(256), rnd.IntN(256), rnd.IntN(256))
 	at := start
 	for p := range s.Pages {
 		page := Page{ID: spanID(rnd), View: spanID(rnd), Start: at, load: spanID(rnd), vitals: [2]tracecontext.SpanID{spanID(rnd), spanID(rnd)}}
@@ -98,7 +98,6 @@ func (s Shape) Session(k int) *Session {
 		for i := range requests {
 			at = at.Add(time.Duration(rnd.Int64N(int64(time.Second))))
 			r := s.request(rnd, i == 0, at, page.path)
-			r.clientAddress = clientAddress
 			page.Requests = append(page.Requests, r)
 		}
 		at = at.Add(5 * time.Second)

@@ -81,13 +81,13 @@ func (v *Session) spans(r *Request, to *[3][]*tracepb.Span) {
 		if s.kind == tracepb.Span_SPAN_KIND_SERVER && len(span.ParentSpanId) > 0 {
 			span.Flags |= isRemote
 		}
-		describe(span, i, r)
+		v.describe(span, i, r)
 		to[s.service] = append(to[s.service], span)
 	}
 }
 
 // describe gives step i of a trace its name and attributes.
-func describe(span *tracepb.Span, i int, r *Request) {
+func (v *Session) describe(span *tracepb.Span, i int, r *Request) {
 	path := r.URL[len("https://"):]
 	host := path[:indexByte(path, '/')]
 	path = path[len(host):]
@@ -100,7 +100,7 @@ func describe(span *tracepb.Span, i int, r *Request) {
 		span.Attributes = []*commonpb.KeyValue{
 			text("http.request.method", r.Method), text("http.route", r.route), text("url.scheme", "https"), text("url.path", path),
 			number("http.response.status_code", int64(r.Status)), text("server.address", host), number("server.port", 443),
-			text("client.address", r.clientAddress), text("network.protocol.version", "2"), text("user_agent.original", userAgent),
+			text("client.address", v.ClientAddress), text("network.protocol.version", "2"), text("user_agent.original", userAgent),
 			number("http.response.body.size", int64(r.size)), text("network.peer.address", "10.4.17.22"),
 		}
 		if r.Status >= 500 {
