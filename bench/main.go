@@ -87,7 +87,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.connections, "connections", 16, "connections that send at once")
 	flags.IntVar(&o.count, "count", 1, "how often each server takes in the load; the median counts")
 	flags.IntVar(&o.replay, "replay", 200, "megabytes of spans that are sent before the server is killed, for the replay")
-	flags.IntVar(&o.rate, "rate", 5_000, "events and spans a second that come in while the store is asked")
+	flags.IntVar(&o.rate, "rate", 5_000, "events and spans a second that come in while the store is asked; 0: none")
 	flags.StringVar(&o.data, "data", "", "a folder that keeps the filled store: filled where it is empty, used as it is where it is not; default: a temporary one")
 	flags.DurationVar(&o.timeout, "timeout", 90*time.Minute, "the end of everything")
 	flags.DurationVar(&o.perMetric, "per-query", 30*time.Second, "how long each question is asked at most")
@@ -109,7 +109,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		value, lo, hi int
 	}{
 		{"rows", o.rows, 1_000, 100_000_000}, {"spans", o.spans, 1_000, 2_000_000}, {"beacons", o.beacons, 100, 200_000},
-		{"connections", o.connections, 1, 128}, {"rate", o.rate, 100, 200_000},
+		{"connections", o.connections, 1, 128}, {"rate", o.rate, 0, 200_000},
 		{"count", o.count, 1, 99}, {"replay", o.replay, 10, 10_000},
 	} {
 		if limit.value < limit.lo || limit.value > limit.hi {

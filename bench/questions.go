@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +17,8 @@ import (
 type question struct {
 	name   string
 	url    func() string // of the next time
+	holds  string        // what every answer has in it
+	newer  bool          // builds that do not know it answer 404
 	times  int
 	judge  float64 // the percentile that has a target
 	target time.Duration
@@ -37,20 +40,20 @@ func (b *bench) questions(r *subject.Running, s *stock) []question {
 		{"trace by id", func() string {
 			request, _ := s.random(rnd)
 			return api + "/traces/" + request.TraceID.String()
-		}, 300, 99, targetTrace},
+		}, `"span"`, false, 300, 99, targetTrace},
 		{"session timeline", func() string {
 			_, session := s.random(rnd)
 			return api + "/sessions/" + url.PathEscape(session) + "/timeline"
-		}, 200, 95, targetSession},
+		}, "", true, 200, 95, targetSession},
 		{"one request with its waterfall", func() string {
 			request, _ := s.random(rnd)
 			return api + "/requests/" + request.ID.String()
-		}, 100, 95, 0},
-		{"list of requests, first page", always("/requests?limit=50"), 50, 95, 0},
-		{"coverage, last day", between("/coverage", lastDay), 50, 95, targetLastDay},
-		{"coverage, everything", between("/coverage", s.From), 20, 95, targetAll},
-		{"endpoints, last day", between("/endpoints", lastDay), 50, 95, targetLastDay},
-		{"endpoints, everything", between("/endpoints", s.From), 20, 95, targetAll},
+		}, `"span"`, false, 100, 95, 0},
+		{"list of requests, first page", always("/requests?limit=50"), `"link.status"`, false, 50, 95, 0},
+		{"coverage, last day", between("/coverage", lastDay), "", true, 50, 95, targetLastDay},
+		{"coverage, everything", between("/coverage", s.From), "", true, 20, 95, targetAll},
+		{"endpoints, last day", between("/endpoints", lastDay), "", true, 50, 95, targetLastDay},
+		{"endpoints, everything", between("/endpoints", s.From), "", true, 20, 95, targetAll},
 	}
 }
 
@@ -58,6 +61,10 @@ func (b *bench) questions(r *subject.Running, s *stock) []question {
 func (b *bench) ask(ctx context.Context, t *table.Table, r *subject.Running, live *live, q question) error {
 	b.progress.say("asking: %s", q.name)
 	var took table.Samples
+	before, err := r.CPU()
+	if err != nil {
+		return err
+	}
 	end := time.Now().Add(b.perMetric)
 	for i := 0; i < q.times && time.Now().Before(end); i++ {
 		if err := live.failed(); err != nil {
@@ -70,14 +77,23 @@ func (b *bench) ask(ctx context.Context, t *table.Table, r *subject.Running, liv
 		switch {
 		case err != nil:
 			return fmt.Errorf("%s: %w; it printed: %s", q.name, err, r.LogTail())
-		case status == http.StatusNotFound && i == 0:
+		case status == http.StatusNotFound && i == 0 && q.newer:
 			t.Add(q.name, "not in this build")
 			return nil
 		case status != http.StatusOK:
 			return fmt.Errorf("%s: %s answered %d: %.300s", q.name, address, status, body)
+		case !bytes.Contains(body, []byte(q.holds)):
+			return fmt.Errorf("%s: %s has no %s in its answer: %.300s", q.name, address, q.holds, body)
 		}
 	}
 	value := fmt.Sprintf("p50 %s, p%.0f %s (%d asked)", table.Time(took.Percentile(50)), q.judge, table.Time(took.Percentile(q.judge)), len(took))
+	if b.rate == 0 { // else it would be that of the load
+		after, err := r.CPU()
+		if err != nil {
+			return err
+		}
+		value += ", " + table.Time((after-before)/time.Duration(len(took))) + " of processor time each"
+	}
 	if q.target == 0 {
 		t.Add(q.name, value, "-")
 		return nil
