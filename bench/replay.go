@@ -28,7 +28,7 @@ const mega = 1e6
 func (b *bench) measureReplay(ctx context.Context) (*table.Table, error) {
 	t := &table.Table{
 		Title: "Replay of the journal",
-		Notes: []string{fmt.Sprintf("%d MB of spans are sent over %d connections; after the last answer the server is killed (SIGKILL) and started again.", b.replay, fillConnections)},
+		Notes: []string{fmt.Sprintf("%d MB of spans are sent over %d connections; after the last answer the server is killed (SIGKILL) and started again.", b.replay, b.connections)},
 		Head:  []string{"what", "value", "target", "met"},
 	}
 	folder, err := b.folder("replay")
@@ -80,15 +80,15 @@ func (b *bench) leaveBehind(ctx context.Context, folder string) ([]traffic.Expor
 	if err != nil {
 		return nil, err
 	}
-	sender := load.NewSender(fillConnections)
+	sender := load.NewSender(b.connections)
 	defer sender.Close()
 	bodies := spanBodies(all, r.TraceURL)
-	if err := sender.All(ctx, fillConnections, queue(bodies, func(i int) {
+	if err := sender.All(ctx, b.connections, queue(bodies, func(i int) {
 		b.progress.sometimes("replay: %d of %d bodies sent", i, len(bodies))
 	})); err != nil {
 		return nil, fmt.Errorf("%w; it printed: %s", err, r.LogTail())
 	}
-	return all[max(0, len(all)-2*fillConnections):], nil
+	return all[max(0, len(all)-2*b.connections):], nil
 }
 
 func spanBodies(exports []traffic.Export, url string) []load.Body {

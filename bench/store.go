@@ -43,6 +43,7 @@ type stock struct {
 	Sessions               int
 	Requests, Other, Spans int64 // rows by kind; Other: navigations and web vitals
 	LoadedIn               time.Duration
+	Waits                  int64 // how often the server asked to wait
 	LoadCPU                time.Duration
 	Disk                   int64  // bytes, once the server had stopped
 	Revision               string // of the server that filled it
@@ -81,9 +82,9 @@ func (b *bench) measureStore(ctx context.Context) (*table.Table, error) {
 	t := &table.Table{
 		Title: "A filled store",
 		Notes: []string{fmt.Sprintf("%s request events, %s navigations and web vitals, %s spans over %d days: sessions of %d requests to 120 URL patterns. Filled in %v with %v of processor time "+
-			"by build %s. The questions are asked one after another while %s events and spans a second come in; each is a whole HTTP request.",
+			"by build %s, which asked to wait %s times. The questions are asked one after another while %s events and spans a second come in; each is a whole HTTP request.",
 			table.Count(float64(s.Requests)), table.Count(float64(s.Other)), table.Count(float64(s.Spans)), storeDays, requestsOfVisit,
-			s.LoadedIn.Round(time.Second), s.LoadCPU.Round(time.Second), s.Revision, table.Count(float64(b.rate)))},
+			s.LoadedIn.Round(time.Second), s.LoadCPU.Round(time.Second), s.Revision, table.Count(float64(s.Waits)), table.Count(float64(b.rate)))},
 		Head: []string{"what", "value", "target", "met"},
 	}
 	perRow := float64(s.Disk) / float64(s.rows())
@@ -185,6 +186,7 @@ func (b *bench) fill(ctx context.Context, folder string, s *stock) error {
 		return err
 	}
 	s.LoadedIn, s.Requests, s.Other, s.Spans = time.Since(began), requests.Load(), other.Load(), spans.Load()
+	s.Waits = sender.Waits()
 	if err := b.awaitJudged(ctx, r); err != nil {
 		return err
 	}
