@@ -19,9 +19,12 @@ func (b *bench) findOurs(ctx context.Context) error {
 	if _, err := os.Stat(b.binary); err != nil {
 		return fmt.Errorf("%w (make build makes it)", err)
 	}
-	version, err := b.output(ctx, b.root, "git", "rev-parse", "--short", "HEAD")
-	if err != nil {
-		version = "unknown" // not a clone
+	version := b.label
+	if version == "" {
+		var err error
+		if version, err = b.output(ctx, b.root, "git", "rev-parse", "--short", "HEAD"); err != nil {
+			version = "unknown" // not a clone
+		}
 	}
 	b.ours = subject.Throughline(b.binary, version)
 	b.versions = append(b.versions, "Throughline "+version)

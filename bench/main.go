@@ -46,7 +46,8 @@ type brought struct{ path, version string }
 
 // options are what the command line says.
 type options struct {
-	binary, root, out  string
+	binary, label      string
+	root, out          string
 	steps, rivals      []string
 	brought            map[string]brought // by the rival's name
 	rows, spans        int
@@ -64,6 +65,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.binary, "server", "bin/throughline", "the server's binary")
+	flags.StringVar(&o.label, "label", "", "what the server's version is called in the tables; default: the revision that is checked out")
 	flags.StringVar(&o.root, "root", ".", "the repository's folder")
 	flags.StringVar(&o.out, "out", "", "a Markdown file between whose markers the tables are written, too")
 	steps := flags.String("steps", "spans,beacons,store,replay", "what to measure")

@@ -144,7 +144,7 @@ func (b *bench) filled(ctx context.Context, folder string) (*stock, error) {
 	if err := b.fill(ctx, folder, s); err != nil {
 		return nil, fmt.Errorf("filling the store: %w", err)
 	}
-	if s.Disk, err = process.DiskUse(filepath.Join(folder, "data")); err != nil {
+	if s.Disk, err = process.DiskUse(filepath.Join(folder, "data"), journalFolder); err != nil {
 		return nil, err
 	}
 	if text, err = json.Marshal(s); err != nil {

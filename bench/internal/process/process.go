@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -157,11 +158,14 @@ func parseKilobytes(status, name string) (int64, error) {
 }
 
 // DiskUse returns the bytes that the files below folder take on disk. Holes of
-// sparse files are not counted.
-func DiskUse(folder string) (int64, error) {
+// sparse files are not counted, nor is what is below folders named like one of except.
+func DiskUse(folder string, except ...string) (int64, error) {
 	const block = 512 // the unit of st_blocks, whatever the file system's is
 	var total int64
 	err := filepath.WalkDir(folder, func(_ string, entry os.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains(except, entry.Name()) {
+			return filepath.SkipDir
+		}
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}

@@ -78,4 +78,16 @@ func TestDiskUseLeavesHolesOut(t *testing.T) {
 	if got, err := DiskUse(folder); err != nil || got > 1<<20 {
 		t.Errorf("%d bytes, %v", got, err)
 	}
+	if err := os.MkdirAll(filepath.Join(folder, "journal"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "journal", "1"), make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DiskUse(folder, "journal"); err != nil || got > 1<<20 {
+		t.Errorf("%d bytes without the journal, %v", got, err)
+	}
+	if got, err := DiskUse(folder); err != nil || got < 2<<20 {
+		t.Errorf("%d bytes with the journal, %v", got, err)
+	}
 }

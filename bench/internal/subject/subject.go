@@ -31,6 +31,7 @@ type Server struct {
 	Binary     string
 	Missing    string   // why there is no Binary; empty where there is
 	Extra      []string // arguments beside those that it needs
+	ExtraEnv   []string // the same, of its environment
 
 	ports      int // how many addresses it listens on
 	configure  func(folder string, addresses []string) (setup, error)
@@ -72,7 +73,7 @@ func (s *Server) Start(ctx context.Context, folder string) (*Running, error) {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	began := time.Now()
-	p, err := process.Start(ctx, filepath.Join(folder, "log"), c.env, s.Binary, append(c.args, s.Extra...)...)
+	p, err := process.Start(ctx, filepath.Join(folder, "log"), append(c.env, s.ExtraEnv...), s.Binary, append(c.args, s.Extra...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
