@@ -21,7 +21,7 @@ const (
 	spansPerExport = 200
 	warmUp         = 10 // bodies before the measurement begins
 	spansTarget    = 2  // times the best durable rival
-	queryableAfter = 5 * time.Minute
+	queryableAfter = 30 * time.Minute
 	askEvery       = 200 * time.Millisecond
 )
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/throughline-rum/throughline/bench/internal/load"
@@ -165,12 +164,14 @@ func (b *bench) fill(ctx context.Context, folder string, s *stock) error {
 	defer r.Kill()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var spans, requests, other atomic.Int64
 	bodies := make(chan load.Body, 2*fillConnections)
 	made := make(chan error, 1)
+	var ends []traffic.Export // read once made has an answer
 	go func() {
 		defer close(bodies)
-		made <- makeStock(ctx, r, s.shape(), bodies, &requests, &other, &spans)
+		var err error
+		ends, err = s.make(ctx, r, bodies)
+		made <- err
 	}()
 	sender := load.NewSender(fillConnections)
 	defer sender.Close()
@@ -185,8 +186,15 @@ func (b *bench) fill(ctx context.Context, folder string, s *stock) error {
 	if err := <-made; err != nil {
 		return err
 	}
-	s.LoadedIn, s.Requests, s.Other, s.Spans = time.Since(began), requests.Load(), other.Load(), spans.Load()
-	s.Waits = sender.Waits()
+	b.progress.say("waiting until all can be asked for; it was answered in %v", time.Since(began).Round(time.Second))
+	if err := b.awaitAll(ctx, intake{all: make([]load.Body, len(ends)), ends: len(ends), has: func(ctx context.Context, i int) (bool, error) {
+		b.progress.sometimes("waiting until all can be asked for since %v", time.Since(began).Round(time.Second))
+		n, err := r.Spans(ctx, ends[i].Last)
+		return n >= ends[i].LastSpans, err
+	}}, func() error { return nil }); err != nil {
+		return err
+	}
+	s.LoadedIn, s.Waits = time.Since(began), sender.Waits()
 	if err := b.awaitJudged(ctx, r); err != nil {
 		return err
 	}
@@ -194,8 +202,9 @@ func (b *bench) fill(ctx context.Context, folder string, s *stock) error {
 	return err
 }
 
-// makeStock makes the bodies of a shape's sessions, each session's beacons and then its spans.
-func makeStock(ctx context.Context, r *subject.Running, shape traffic.Shape, to chan<- load.Body, requests, other, spans *atomic.Int64) error {
+// make makes the bodies of the stock's sessions, each session's beacons and then its spans, and
+// counts their rows. It returns the exports that were made last.
+func (s *stock) make(ctx context.Context, r *subject.Running, to chan<- load.Body) (ends []traffic.Export, err error) {
 	send := func(body load.Body) error {
 		select {
 		case to <- body:
@@ -206,23 +215,26 @@ func makeStock(ctx context.Context, r *subject.Running, shape traffic.Shape, to 
 	}
 	packer := traffic.NewPacker(spansPerExport)
 	export := func(e traffic.Export) error {
-		spans.Add(int64(e.Spans))
+		s.Spans += int64(e.Spans)
+		ends = append(ends[max(0, len(ends)-2*fillConnections):], e)
 		return send(load.Body{URL: r.TraceURL, Type: load.Protobuf, Bytes: e.Body, Items: e.Spans})
 	}
+	shape := s.shape()
 	for k := range shape.Sessions {
 		v := shape.Session(k)
 		for _, beacon := range v.Beacons() {
 			if err := send(load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events, Client: beacon.Client}); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		requests.Add(int64(shape.Requests))
-		other.Add(int64(3 * shape.Pages))
+		s.Requests += int64(shape.Requests)
+		s.Other += int64(3 * shape.Pages)
 		if err := packer.Add(v, export); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return packer.Flush(export)
+	err = packer.Flush(export)
+	return ends, err
 }
 
 // awaitJudged waits until no request is pending. Those whose spans never come are so for a while.
