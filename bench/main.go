@@ -154,6 +154,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	var tables []*table.Table
+	var failed error
 	for _, step := range []struct {
 		name    string
 		measure func(context.Context) (*table.Table, error)
@@ -162,13 +163,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			continue
 		}
 		t, err := step.measure(ctx)
-		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
-			}
-			return fmt.Errorf("%s: %w", step.name, err)
+		if t != nil {
+			tables = append(tables, t)
 		}
-		tables = append(tables, t)
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			err = cause
+		}
+		if err != nil {
+			failed = fmt.Errorf("%s: %w", step.name, err)
+			break
+		}
 	}
-	return b.report(ctx, tables, stdout)
+	if failed != nil && len(tables) == 0 {
+		return failed
+	}
+	if failed != nil {
+		b.out = "" // the document keeps whole runs only
+	}
+	return errors.Join(failed, b.report(context.WithoutCancel(ctx), tables, stdout))
 }

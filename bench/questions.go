@@ -65,25 +65,37 @@ func (b *bench) ask(ctx context.Context, t *table.Table, r *subject.Running, liv
 	if err != nil {
 		return err
 	}
+	failed := func(format string, args ...any) error {
+		select {
+		case <-r.Done():
+			return fmt.Errorf("%s: the server ended; it printed: %s", q.name, r.LogTail())
+		default:
+		}
+		t.Add(q.name, fmt.Sprintf("failed after %d answers: "+format, append([]any{len(took) - 1}, args...)...), "", table.Mark(false))
+		return ctx.Err()
+	}
+	address := q.url()
 	end := time.Now().Add(b.perMetric)
 	for i := 0; i < q.times && time.Now().Before(end); i++ {
 		if err := live.failed(); err != nil {
 			return fmt.Errorf("the load: %w", err)
 		}
-		address := q.url()
+		if i > 0 {
+			address = q.url()
+		}
 		began := time.Now()
 		status, body, err := r.Get(ctx, address)
 		took = append(took, time.Since(began))
 		switch {
 		case err != nil:
-			return fmt.Errorf("%s: %w; it printed: %s", q.name, err, r.LogTail())
+			return failed("%v", err)
 		case status == http.StatusNotFound && i == 0 && q.newer:
 			t.Add(q.name, "not in this build")
 			return nil
 		case status != http.StatusOK:
-			return fmt.Errorf("%s: %s answered %d: %.300s", q.name, address, status, body)
+			return failed("%s answered %d: %.200s", address, status, body)
 		case !bytes.Contains(body, []byte(q.holds)):
-			return fmt.Errorf("%s: %s has no %s in its answer: %.300s", q.name, address, q.holds, body)
+			return failed("%s has no %s in its answer", address, q.holds)
 		}
 	}
 	value := fmt.Sprintf("p50 %s, p%.0f %s (%d asked)", table.Time(took.Percentile(50)), q.judge, table.Time(took.Percentile(q.judge)), len(took))

@@ -97,15 +97,15 @@ func (b *bench) measureStore(ctx context.Context) (*table.Table, error) {
 	defer live.stop() //nolint:errcheck // it is stopped below, and asked
 	for _, q := range b.questions(r, s) {
 		if err := b.ask(ctx, t, r, live, q); err != nil {
-			return nil, err
+			return t, err
 		}
 	}
 	if err := b.measureVerdicts(ctx, t, r, live); err != nil {
-		return nil, err
+		return t, err
 	}
 	sent, rate, err := live.stop()
 	if err != nil {
-		return nil, fmt.Errorf("the load: %w", err)
+		return t, fmt.Errorf("the load: %w", err)
 	}
 	_, peak, err := r.Memory()
 	if err != nil {
