@@ -135,6 +135,8 @@ type bench struct {
 	ours     *subject.Server
 	versions []string // of all programs that were run
 	began    time.Time
+
+	loadBefore string // the machine's load average
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -149,7 +151,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(temp) //nolint:errcheck // a temporary folder
-	b := &bench{options: o, temp: temp, progress: progress{to: stderr}, began: time.Now()}
+	b := &bench{options: o, temp: temp, progress: progress{to: stderr}, began: time.Now(), loadBefore: loadAverage()}
 	if err := b.findOurs(ctx); err != nil {
 		return err
 	}

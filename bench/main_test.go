@@ -48,6 +48,13 @@ func TestTheDocumentKeepsWhatIsAroundTheMarkers(t *testing.T) {
 	}
 }
 
+func TestPathsOfThisMachineAreNotShown(t *testing.T) {
+	got := strings.Join(withoutFolders([]string{"-steps", "spans", "-data", "/var/tmp/filled", "-bring", "A, b@1=/opt/x/y", "-out=/a/b.md", "-server", "bin/throughline"}), " ")
+	if want := `-steps spans -data filled -bring "A, b@1=y" -out=b.md -server bin/throughline`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestExportsAreAsManySpansAsWanted(t *testing.T) {
 	const want = 3000
 	all, err := exports(want, time.Date(2026, 4, 27, 6, 0, 0, 0, time.UTC), 1)

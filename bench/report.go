@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/throughline-rum/throughline/bench/internal/table"
@@ -24,8 +26,9 @@ func (b *bench) report(ctx context.Context, tables []*table.Table, stdout io.Wri
 	var text bytes.Buffer
 	machine := table.Table{Title: "Run", Head: []string{"what", "value"}}
 	machine.Add("date", b.began.UTC().Format("2006-01-02 15:04 UTC"))
-	machine.Add("command", "bench "+strings.Join(b.args, " "))
+	machine.Add("command", "bench "+strings.Join(withoutFolders(b.args), " "))
 	machine.Add("machine", fmt.Sprintf("%s, %d processors, %s of memory", processorModel(), runtime.NumCPU(), memoryTotal()))
+	machine.Add("other work", fmt.Sprintf("load average %s at the start, %s at the end; the servers and what sends to them make some of it", b.loadBefore, loadAverage()))
 	machine.Add("kernel", kernel())
 	machine.Add("Go", b.goVersion(ctx))
 	machine.Add("programs", strings.Join(b.versions, ", "))
@@ -67,6 +70,35 @@ func (b *bench) goVersion(ctx context.Context) string {
 		return runtime.Version()
 	}
 	return version
+}
+
+// withoutFolders returns arguments as they are shown to others: of a path that only
+// this machine has, the last part.
+func withoutFolders(args []string) []string {
+	shown := slices.Clone(args)
+	for i, arg := range shown {
+		before, path, ok := strings.Cut(arg, "=")
+		switch {
+		case ok && filepath.IsAbs(path):
+			shown[i] = before + "=" + filepath.Base(path)
+		case filepath.IsAbs(arg):
+			shown[i] = filepath.Base(arg)
+		}
+		if strings.Contains(shown[i], " ") {
+			shown[i] = `"` + shown[i] + `"`
+		}
+	}
+	return shown
+}
+
+// loadAverage returns how many tasks ran or waited to, on average over the last minute.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 func processorModel() string { return firstField("/proc/cpuinfo", "model name") }
