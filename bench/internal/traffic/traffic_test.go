@@ -14,7 +14,7 @@ import (
 
 func shape() Shape {
 	return Shape{
-		Seed: 7, From: time.Date(2026, 4, 27, 6, 0, 0, 0, time.UTC), Over: 6 * 24 * time.Hour, Sessions: 100,
+		Seed: 7, From: time.Date(2026, 4, 27, 6, 0, 0, 0, time.UTC), Over: 6 * 24 * time.Hour, Sessions: 40,
 		Requests: 40, Pages: 2, MinSpans: 1, MaxSpans: 4,
 	}
 }
