@@ -28,7 +28,7 @@ const (
 	targetVerdict   = 3 * time.Second
 	targetDisk      = 120     // bytes an event
 	targetMemory    = 3 << 29 // 1.5 GiB
-	judgedAfter     = 15 * time.Minute
+	judgedAfter     = time.Hour
 	storeDays       = 6 // beacons older than seven days are refused
 	requestsOfVisit = 40
 	pagesOfVisit    = 2
