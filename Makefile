@@ -17,8 +17,10 @@ FUZZTIME ?= 30s
 # What `make crash` does: rounds of kill -9, and which of its modes run.
 ROUNDS ?= 100
 MODE   ?= kill,diskfull,blocked
+# What `make bench` is told beside its defaults, see docs/benchmarks.md.
+BENCHARGS ?=
 
-GO_MODULES := . server e2e
+GO_MODULES := . server e2e bench
 NPM_FOLDERS := browser server/ui
 
 say = @printf '\n== %s\n' "$(1)"
@@ -74,6 +76,8 @@ test: setup-browser assets lint ## Set up and run all tests
 	@go test -race -shuffle=on ./...
 	$(call say,Go: server (the first build takes some minutes))
 	@cd server && go test -race -shuffle=on ./...
+	$(call say,Go: the benchmarks' own logic)
+	@cd bench && go test -race -shuffle=on ./...
 	@$(MAKE) e2e
 
 .PHONY: e2e
@@ -113,9 +117,15 @@ checkgenerate: generate ## Fail where a golden file is not up to date
 	@git diff --exit-code -- server/internal/api/testdata server/ui/src/api
 
 .PHONY: bench
-bench: assets ## Run the benchmarks and print their figures
+bench: build ## Measure, and compare with rivals; BENCHARGS='-rows 10000000'
 	@go test -run '^$$' -bench . -benchmem ./...
 	@cd server && go test -run '^$$' -bench . -benchmem ./...
+	@$(MAKE) bench-rivals
+
+.PHONY: bench-rivals
+bench-rivals: build ## Only the comparison, written to docs/benchmarks.md
+	$(call say,this build against rivals (they are compiled once; that takes some minutes))
+	@go run ./bench -server $(BIN) -out docs/benchmarks.md $(BENCHARGS)
 
 .PHONY: fuzz
 fuzz: assets ## Run each fuzz target for FUZZTIME

@@ -68,7 +68,7 @@ func list(t *testing.T, dir string, args ...string) []goPackage {
 
 func all(t *testing.T) []goPackage {
 	t.Helper()
-	return append(list(t, ".", "./..."), list(t, "server", "./...")...)
+	return slices.Concat(list(t, ".", "./..."), list(t, "server", "./..."), list(t, "bench", "./..."))
 }
 
 // allowed is the import table: which of our own packages a package may import,
@@ -95,6 +95,8 @@ var allowed = []struct {
 	// The demo is a user of the product: of the middleware and of the public API.
 	{server + "/internal/demo", []string{module + "$", module + "/wire/", server + "/internal/query"}},
 	{server + "/cmd/throughline", []string{module + "/wire/", server + "/"}},
+	// The benchmarks measure from the outside.
+	{module + "/bench", []string{module + "/wire/", module + "/bench/internal/"}},
 	{module, []string{module + "/wire/"}},
 }
 
@@ -235,7 +237,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 // TestDocsNameWhatExists: every path in backquotes in the guides of the
 // repository's top is there.
 func TestDocsNameWhatExists(t *testing.T) {
-	path := regexp.MustCompile("`((?:browser|docs|e2e|server|wire|examples)/[A-Za-z0-9_./-]*)`")
+	path := regexp.MustCompile("`((?:bench|browser|docs|e2e|server|wire|examples)/[A-Za-z0-9_./-]*)`")
 	named := 0
 	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md", "docs/operate.md"} {
 		text, err := os.ReadFile(filepath.Join(root, doc))
