@@ -19,8 +19,8 @@ import (
 
 // The sizes of the directory's parts.
 const (
-	runKeys      = 1 << 18 // keys of a run, about 100,000 rows
-	groupRuns    = 16
+	runKeys      = 1 << 16 // keys of a run, about 25,000 rows
+	groupRuns    = 64
 	runBits      = 12 // bits of a run's filter for each of its keys
 	groupBits    = 16 // bits of a group's filter for each of its keys
 	bitsPerProbe = 9  // to name a bit within a block
@@ -171,16 +171,18 @@ func (d *directory) full() (*run, *group) {
 	}
 }
 
-// turn opens a new run, and a new group where the old one is full.
-func (d *directory) turn() {
+// turn opens a new run, and a new group where the old one is full. It returns the first row of the run.
+func (d *directory) turn() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g, r := d.open()
+	first := r.last + 1
 	if len(g.runs) < groupRuns {
-		d.openRun(r.last + 1)
+		d.openRun(first)
 	} else {
-		d.openGroup(r.last + 1)
+		d.openGroup(first)
 	}
+	return first
 }
 
 // find returns the stretches of rows, in order, in which one of the keys may stand.

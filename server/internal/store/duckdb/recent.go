@@ -13,14 +13,12 @@ import (
 // Most verdicts are given within seconds, and all that bears on them was written within those seconds too. So the
 // last rows are kept in memory in the form that Work needs, and only what the directory finds further back is read
 // from the tables. It is a copy: after a restart it is empty, and everything is read from the tables.
-
-// recentRows bounds the rows of a generation; two of them are kept.
-const recentRows = 1 << 15
+//
+// A generation is the rows of a run of the directory, so that a run lies either in memory or before it; two are kept.
 
 // recent holds the last rows. Its methods may be called from many goroutines.
 type recent struct {
 	mu       sync.Mutex
-	limit    int // recentRows, but for tests
 	old, now *generation
 	last     uint64 // the last seq that was committed
 	newHost  uint64 // the seq of the last span that was the first from its host
@@ -54,9 +52,16 @@ type recentRequest struct {
 }
 
 func newRecent(last uint64) *recent {
-	r := &recent{limit: recentRows, last: last}
+	r := &recent{last: last}
 	r.old, r.now = newGeneration(last+1), newGeneration(last+1)
 	return r
+}
+
+// turn begins another generation.
+func (r *recent) turn(first uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.old, r.now = r.now, newGeneration(first)
 }
 
 // forget drops everything: what was removed from the tables is not to be found here either.
@@ -95,9 +100,6 @@ func (r *recent) add(w *written) {
 	r.newHost = max(r.newHost, w.newHost)
 	if len(w.requests)+len(w.spans) > 0 {
 		r.last = max(r.last, w.last)
-		if len(r.now.rows) >= r.limit {
-			r.old, r.now = r.now, newGeneration(r.now.rows[len(r.now.rows)-1].seq+1)
-		}
 		r.now.add(w)
 	}
 	for i := range w.links {

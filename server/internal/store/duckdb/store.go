@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,14 +31,16 @@ const connections = 16
 // checkpointThreshold is the size of the write-ahead log, in bytes, at which a commit
 // moves it into the tables. DuckDB's own, a quarter of this, has it compress the last
 // rows of each table four times as often; more would make opening after a crash slow.
-const checkpointThreshold = 64 << 20
+const checkpointThreshold = 128 << 20
 
 // Options tune a store; the zero value is a good start.
 type Options struct {
 	// MemoryLimit bounds the memory of DuckDB's own buffers, in bytes; 0 means 1 GiB.
 	// What exceeds it spills to a folder beside the file.
 	MemoryLimit int64
-	// Threads bounds the threads of a query; 0 means one per core.
+	// Threads bounds the threads of a query; 0 means one for every two cores. Several queries run beside each other
+	// anyway, and with more threads the many small ones of taking in and linking spend a quarter of their time on
+	// handing each other work.
 	Threads int
 }
 
@@ -169,9 +172,11 @@ func dataSource(path string, o Options) (string, error) {
 		"autoload_known_extensions":     {"false"},
 		"allow_unsigned_extensions":     {"false"},
 	}
-	if o.Threads > 0 {
-		settings.Set("threads", strconv.Itoa(o.Threads))
+	threads := o.Threads
+	if threads == 0 {
+		threads = max(1, runtime.NumCPU()/2)
 	}
+	settings.Set("threads", strconv.Itoa(threads))
 	return absolute + "?" + settings.Encode(), nil
 }
 

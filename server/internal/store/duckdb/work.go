@@ -72,13 +72,13 @@ func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, 
 		return store.Work{}, err
 	}
 	defer s.leave()
+	v := s.writer.recent.view() // before the transaction begins, so that this sees what is in view
 	// One transaction, so that all queries see the same rows.
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return store.Work{}, s.failure(ctx, op, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // it has only read
-	v := s.writer.recent.view()
 	p, err := s.findPortion(ctx, tx, &v, after, now, limit)
 	if err != nil {
 		return store.Work{}, s.failure(ctx, op, err)
@@ -140,7 +140,7 @@ type concerned struct{ request, cause uint64 }
 func (c concerned) place() store.Watermark { return join(c.cause-1, c.request&(1<<bucketBits-1)) }
 
 func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, v *view, after store.Watermark, now time.Time, limit int) (portion, error) {
-	due, err := s.findDue(ctx, tx, now, limit+1)
+	due, err := s.findDue(ctx, tx, v, now, limit+1)
 	if err != nil {
 		return portion{}, err
 	}
@@ -286,13 +286,16 @@ func (s *Store) concernOlder(ctx context.Context, tx *sql.Tx, v *view, f *fresh)
 }
 
 // findDue returns the requests whose verdict is due, the longest overdue first.
-func (s *Store) findDue(ctx context.Context, tx *sql.Tx, now time.Time, limit int) ([]uint64, error) {
+func (s *Store) findDue(ctx context.Context, tx *sql.Tx, v *view, now time.Time, limit int) ([]uint64, error) {
 	settled := s.settled.get()
 	type waiting struct{ seq, first uint64 }
 	columns := func(w *waiting) []any { return []any{&w.seq, &w.first} }
 	found, err := collect(ctx, tx, columns, sqlWorkDue, clampNanos(now), int64(noTime), limit, unsigned(settled))
 	if err != nil {
 		return nil, err
+	}
+	if len(found) == 0 {
+		s.settled.raise(settled, v.last)
 	}
 	due := make([]uint64, 0, len(found))
 	for _, w := range found {

@@ -284,15 +284,15 @@ func (w *writer) commit(group []*change) (err error) {
 	if _, err := w.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		return err
 	}
-	if closesRun {
-		w.directory.turn()
-	}
 	w.position = tx.position
 	tx.written.last = w.seq
 	for _, seq := range tx.hosts {
 		tx.written.newHost = max(tx.written.newHost, seq)
 	}
 	w.recent.add(&tx.written)
+	if closesRun {
+		w.recent.turn(w.directory.turn())
+	}
 	if len(w.hosts)+len(tx.hosts) > maxRemembered {
 		clear(w.hosts)
 	}

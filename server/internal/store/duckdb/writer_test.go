@@ -126,7 +126,7 @@ func TestManyHosts(t *testing.T) {
 
 func TestDirectory(t *testing.T) {
 	d := newDirectory([2]uint64{1, 2})
-	const n = 3 * runKeys
+	const n = 9 * runKeys
 	rowAt := func(i int) row { return row{id: rowID{id: uint64(i)}, keys: []key{idKey(keySpan, uint64(i))}} }
 	falsely := 0
 	for i := 1; i <= n; i++ {
@@ -150,8 +150,8 @@ func TestDirectory(t *testing.T) {
 			wide++
 		}
 	}
-	if wide > n/100 {
-		t.Errorf("%d of %d look-ups lead to more than a run, want at most 1 in 100", wide, n)
+	if wide > n/20 {
+		t.Errorf("%d of %d look-ups lead to more than a run, want at most 1 in 20", wide, n)
 	}
 	if len(d.groups[0].runs) < 3 {
 		t.Errorf("%d runs, want at least 3", len(d.groups[0].runs))
