@@ -125,7 +125,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	if err := os.MkdirAll(c.Data, 0o750); err != nil {
 		return nil, fmt.Errorf("the store's folder: %w (choose another with --data)", err)
 	}
-	if s.store, err = duckdb.Open(ctx, c.StorePath(), duckdb.Options{MemoryLimit: int64(c.MemoryLimit) << 20}); err != nil {
+	if s.store, err = duckdb.Open(ctx, c.StorePath(), duckdb.Options{MemoryLimit: int64(c.MemoryLimit) << 20, FirstDue: c.LinkWait}); err != nil {
 		return nil, err
 	}
 

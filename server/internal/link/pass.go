@@ -111,14 +111,14 @@ func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 		if err != nil {
 			return vain, fmt.Errorf("link: reading what to judge: %w", err)
 		}
-		links, again := p.judge(work.Evidence, now)
+		links, again, waiting := p.judge(work.Evidence, now)
 		if len(links) > 0 || work.Next != watermark {
 			if err := p.Store.PutLinks(ctx, links, work.Next); err != nil {
 				return vain, fmt.Errorf("link: storing %d verdicts: %w", len(links), err)
 			}
 		}
 		p.settled.stored(again)
-		if same := len(work.Evidence) - len(links); same > 0 {
+		if same := len(work.Evidence) - len(links) - waiting; same > 0 {
 			vain += max(0, p.Now().Sub(now)) * time.Duration(same) / time.Duration(len(work.Evidence))
 		}
 		more = work.More && (len(work.Evidence) > 0 || work.Next != watermark)
@@ -136,8 +136,8 @@ func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 }
 
 // judge returns the links to store, those whose verdict is another one than the store has, and of them
-// those of requests that had been judged before.
-func (p *Pass) judge(evidence []model.Evidence, now time.Time) (links, again []model.Link) {
+// those of requests that had been judged before. waiting is how many are pending, which the store knows by itself.
+func (p *Pass) judge(evidence []model.Evidence, now time.Time) (links, again []model.Link, waiting int) {
 	links = make([]model.Link, 0, len(evidence))
 	traces := shared{}
 	for i := range evidence {
@@ -147,6 +147,10 @@ func (p *Pass) judge(evidence []model.Evidence, now time.Time) (links, again []m
 		if e.JudgedAt.After(now) { // the clock was set back, and the later verdict must count
 			l.JudgedAt = e.JudgedAt
 		}
+		if e.JudgedAt.IsZero() && l.Verdict == (model.Verdict{Status: model.Pending, Due: e.Due}) {
+			waiting++
+			continue
+		}
 		if p.settled.has(&l, e.JudgedAt, now) {
 			continue
 		}
@@ -155,7 +159,7 @@ func (p *Pass) judge(evidence []model.Evidence, now time.Time) (links, again []m
 			again = append(again, l)
 		}
 	}
-	return links, again
+	return links, again, waiting
 }
 
 // entryFacts returns what a link keeps of its entry span; zero where that is not stored.

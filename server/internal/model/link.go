@@ -127,6 +127,8 @@ type Evidence struct {
 	SameAnswer *SameAnswer
 	// JudgedAt is when the verdict that is stored was given; zero where there is none.
 	JudgedAt time.Time
+	// Due is when a verdict is due by what is stored; zero: not by time alone.
+	Due time.Time
 }
 
 // MaxHostServices bounds Evidence.HostServices.

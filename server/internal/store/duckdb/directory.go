@@ -7,22 +7,24 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/FastFilter/xorfilter"
 	"github.com/cespare/xxhash/v2"
 )
 
 // Ids are random, so an index on them would be as large as the ids, all of it hot, and
 // a commit would pay for it in each of its rows. Instead a directory says in which stretches of
-// rows a key may stand: a Bloom filter for each run of rows, and one for each group of runs. A look-up
-// probes a filter for each group, then those of the runs in the groups that match, and the table is read in
+// rows a key may stand: a filter for each run of rows, and a Bloom filter for each group of runs. A look-up
+// probes the filter of each group, then those of the runs in the groups that match, and the table is read in
 // the runs that match alone. Filters of runs and groups that are full never change; they are rows of the table
-// directory, and only the open ones are made anew from the rows when the file is opened.
+// directory, and only the open ones are made anew from the rows when the file is opened. A closed run has a binary fuse
+// filter, which takes one key in 65,536 for there falsely: a group that holds a key has all its runs probed.
 
 // The sizes of the directory's parts.
 const (
 	runKeys      = 1 << 16 // keys of a run, about 25,000 rows
 	groupRuns    = 64
-	runBits      = 12 // bits of a run's filter for each of its keys
-	groupBits    = 16 // bits of a group's filter for each of its keys
+	openBits     = 16 // bits of the open run's filter for each of its keys
+	groupBits    = 10 // bits of a group's filter for each of its keys
 	bitsPerProbe = 9  // to name a bit within a block
 	probes       = 6
 )
@@ -90,8 +92,30 @@ type group struct {
 // run is a stretch of rows.
 type run struct {
 	seqRange
-	filter []block
-	keys   int
+	open   []block // its Bloom filter while it takes keys
+	hashes []uint64
+	closed *xorfilter.BinaryFuse[uint16]
+}
+
+// has reports whether a key may stand in the run.
+func (r *run) has(h uint64) bool {
+	if r.closed != nil {
+		return r.closed.Contains(h)
+	}
+	return has(r.open, h)
+}
+
+// add adds a key; some come twice.
+func (r *run) add(h uint64) {
+	set(r.open, h)
+	r.hashes = append(r.hashes, h)
+}
+
+// build makes the filter of a run that is to be closed.
+func (r *run) build() (*xorfilter.BinaryFuse[uint16], error) {
+	hashes := slices.Clone(r.hashes)
+	slices.Sort(hashes)
+	return xorfilter.NewBinaryFuse[uint16](slices.Compact(hashes))
 }
 
 // seqRange is the rows from first to last; none where last is less.
@@ -113,7 +137,7 @@ func (d *directory) openGroup(firstSeq uint64) {
 
 func (d *directory) openRun(firstSeq uint64) {
 	g := d.groups[len(d.groups)-1]
-	g.runs = append(g.runs, &run{seqRange: seqRange{firstSeq, 0}, filter: newFilter(runKeys * runBits)})
+	g.runs = append(g.runs, &run{seqRange: seqRange{firstSeq, 0}, open: newFilter(runKeys * openBits)})
 }
 
 // open returns the group and the run that take new keys.
@@ -134,9 +158,7 @@ func (d *directory) admit(all []row, last uint64) (suspects []rowID) {
 				suspects = append(suspects, one.id)
 			}
 			set(g.filter, h)
-			if set(r.filter, h) {
-				r.keys++
-			}
+			r.add(h)
 		}
 	}
 	r.last = max(r.last, last)
@@ -150,7 +172,7 @@ func (d *directory) mayHold(h uint64) bool {
 			continue
 		}
 		for _, r := range slices.Backward(g.runs) {
-			if has(r.filter, h) {
+			if r.has(h) {
 				return true
 			}
 		}
@@ -162,7 +184,7 @@ func (d *directory) mayHold(h uint64) bool {
 func (d *directory) full() (*run, *group) {
 	g, r := d.open()
 	switch {
-	case r.keys < runKeys:
+	case len(r.hashes) < runKeys:
 		return nil, nil
 	case len(g.runs) < groupRuns:
 		return r, nil
@@ -171,11 +193,13 @@ func (d *directory) full() (*run, *group) {
 	}
 }
 
-// turn opens a new run, and a new group where the old one is full. It returns the first row of the run.
-func (d *directory) turn() uint64 {
+// turn closes the open run with its filter and opens a new one, and a new group where the old one is full. It
+// returns the first row of the new run.
+func (d *directory) turn(closed *xorfilter.BinaryFuse[uint16]) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g, r := d.open()
+	r.closed, r.open, r.hashes = closed, nil, nil
 	first := r.last + 1
 	if len(g.runs) < groupRuns {
 		d.openRun(first)
@@ -197,7 +221,7 @@ func (d *directory) find(keys ...key) []seqRange {
 				continue
 			}
 			for _, r := range g.runs {
-				if has(r.filter, h) {
+				if r.has(h) {
 					found = append(found, r.seqRange)
 				}
 			}
@@ -256,16 +280,13 @@ func (d *directory) hash(k key) uint64 {
 
 func newFilter(bits int) []block { return make([]block, bits/(64*len(block{}))) }
 
-// set sets the bits of a hash and reports whether one of them was not set.
-func set(filter []block, h uint64) (fresh bool) {
+// set sets the bits of a hash.
+func set(filter []block, h uint64) {
 	b, at := locate(filter, h)
 	for range probes {
-		mask := uint64(1) << (at & 63)
-		fresh = fresh || b[at>>6&7]&mask == 0
-		b[at>>6&7] |= mask
+		b[at>>6&7] |= 1 << (at & 63)
 		at >>= bitsPerProbe
 	}
-	return fresh
 }
 
 func has(filter []block, h uint64) bool {
@@ -307,4 +328,36 @@ func decodeFilter(b []byte, blocks int) ([]block, error) {
 		}
 	}
 	return filter, nil
+}
+
+// encodeRun and decodeRun are the form of a closed run's filter in the file: its fields, then its fingerprints, little
+// endian.
+func encodeRun(f *xorfilter.BinaryFuse[uint16]) []byte {
+	out := make([]byte, 0, 24+2*len(f.Fingerprints))
+	out = binary.LittleEndian.AppendUint64(out, f.Seed)
+	for _, n := range []uint32{f.SegmentLength, f.SegmentLengthMask, f.SegmentCount, f.SegmentCountLength} {
+		out = binary.LittleEndian.AppendUint32(out, n)
+	}
+	for _, p := range f.Fingerprints {
+		out = binary.LittleEndian.AppendUint16(out, p)
+	}
+	return out
+}
+
+func decodeRun(b []byte) (*xorfilter.BinaryFuse[uint16], error) {
+	if len(b) < 24 || len(b)%2 != 0 {
+		return nil, fmt.Errorf("a run's filter of %d bytes", len(b))
+	}
+	f := &xorfilter.BinaryFuse[uint16]{Seed: binary.LittleEndian.Uint64(b)}
+	for i, n := range []*uint32{&f.SegmentLength, &f.SegmentLengthMask, &f.SegmentCount, &f.SegmentCountLength} {
+		*n = binary.LittleEndian.Uint32(b[8+4*i:])
+	}
+	f.Fingerprints = make([]uint16, (len(b)-24)/2)
+	for i := range f.Fingerprints {
+		f.Fingerprints[i] = binary.LittleEndian.Uint16(b[24+2*i:])
+	}
+	if uint64(f.SegmentCountLength)+2*uint64(f.SegmentLength) > uint64(len(f.Fingerprints)) || f.SegmentLengthMask >= f.SegmentLength {
+		return nil, fmt.Errorf("a run's filter of %d fingerprints, and its segments need %d", len(f.Fingerprints), uint64(f.SegmentCountLength)+2*uint64(f.SegmentLength))
+	}
+	return f, nil
 }

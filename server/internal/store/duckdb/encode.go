@@ -69,7 +69,7 @@ var columnCounts = [tables]int{70, 35, 25, 30, 26, 29}
 
 // encode turns a batch into rows. It fails where a value cannot be stored, so
 // that what comes to the writer can.
-func encode(b store.Batch) (*rows, error) {
+func encode(b store.Batch, firstDue time.Duration) (*rows, error) {
 	var r rows
 	counts := [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)}
 	e := encoder{}
@@ -84,8 +84,12 @@ func encode(b store.Batch) (*rows, error) {
 	for i := range b.Requests {
 		v := &r.requests[i].event
 		*v = cleanRequest(&b.Requests[i])
-		r.requests[i].link = model.Link{RequestID: v.ID, Verdict: model.Verdict{Status: model.Pending}}
-		if r.of[requests][i] = e.row(number(v.ID), func() { e.request(v) }); e.err != nil {
+		l := &r.requests[i].link
+		*l = model.Link{RequestID: v.ID, Verdict: model.Verdict{Status: model.Pending}}
+		if firstDue > 0 && !v.Received.IsZero() {
+			l.Due = v.Received.Add(firstDue)
+		}
+		if r.of[requests][i] = e.row(number(v.ID), func() { e.request(v, l) }); e.err != nil {
 			return nil, fmt.Errorf("request %v: %w", v.ID, e.err)
 		}
 	}
@@ -242,7 +246,7 @@ func (e *encoder) clock(c model.Clock, received time.Time) {
 	e.time(received)
 }
 
-func (e *encoder) request(r *model.RequestEvent) {
+func (e *encoder) request(r *model.RequestEvent, l *model.Link) {
 	e.frontend(keyRequest, r.ID, &r.Frontend)
 	if !r.Sent.TraceID.IsZero() {
 		e.key(traceKey(keyRequestTrace, r.Sent.TraceID))
@@ -277,7 +281,7 @@ func (e *encoder) request(r *model.RequestEvent) {
 		t.ConnectStart, t.ConnectEnd, t.SecureConnectionStart, t.RequestStart, t.FirstInterimResponseStart,
 		t.ResponseStart, t.ResponseEnd)
 	e.text(string(r.Attributes))
-	e.link(&model.Link{Verdict: model.Verdict{Status: model.Pending}})
+	e.link(l)
 }
 
 // link puts the columns of a link.

@@ -246,7 +246,7 @@ func (v *view) requests(seqs []uint64) (found []model.Evidence, others []uint64)
 			others = append(others, seq)
 			continue
 		}
-		found = append(found, model.Evidence{Request: q.event, Row: q.seq, JudgedAt: q.link.JudgedAt})
+		found = append(found, model.Evidence{Request: q.event, Row: q.seq, JudgedAt: q.link.JudgedAt, Due: q.link.Due})
 	}
 	return found, others
 }

@@ -99,17 +99,17 @@ func loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
 		if err := found.Scan(&s.level, &s.first, &s.last, &s.filter); err != nil {
 			return nil, err
 		}
-		bits := runKeys * runBits
-		if s.level == 1 {
-			bits = runKeys * groupRuns * groupBits
+		if s.level == 0 {
+			closed, err := decodeRun(s.filter)
+			if err != nil {
+				return nil, fmt.Errorf("the directory of the rows %d to %d: %w", s.first, s.last, err)
+			}
+			runs = append(runs, &run{seqRange: s.seqRange, closed: closed})
+			continue
 		}
-		filter, err := decodeFilter(s.filter, len(newFilter(bits)))
+		filter, err := decodeFilter(s.filter, len(newFilter(runKeys*groupRuns*groupBits)))
 		if err != nil {
 			return nil, fmt.Errorf("the directory of the rows %d to %d: %w", s.first, s.last, err)
-		}
-		if s.level == 0 {
-			runs = append(runs, &run{seqRange: s.seqRange, filter: filter, keys: runKeys})
-			continue
 		}
 		d.groups = append(d.groups, &group{filter: filter, runs: runs})
 		runs = nil
@@ -158,8 +158,8 @@ func (d *directory) addKeys(ctx context.Context, db *sql.DB, t table, query stri
 		for _, k := range keys {
 			h := d.hash(k)
 			set(g.filter, h)
-			if seq >= r.first && set(r.filter, h) {
-				r.keys++
+			if seq >= r.first {
+				r.add(h)
 			}
 		}
 		r.last = max(r.last, seq)

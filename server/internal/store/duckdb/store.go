@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -42,6 +43,8 @@ type Options struct {
 	// anyway, and with more threads the many small ones of taking in and linking spend a quarter of their time on
 	// handing each other work.
 	Threads int
+	// FirstDue is how long after a request came in its first verdict is due; 0: not by time alone.
+	FirstDue time.Duration
 }
 
 // Store is an open database file. Its methods may be called from many goroutines.

@@ -100,7 +100,7 @@ func bare(found []storedRequest) []model.Evidence {
 	evidence := make([]model.Evidence, len(found))
 	for i := range found {
 		r := &found[i]
-		evidence[i] = model.Evidence{Request: r.RequestEvent, Row: r.seq, JudgedAt: r.Link.JudgedAt}
+		evidence[i] = model.Evidence{Request: r.RequestEvent, Row: r.seq, JudgedAt: r.Link.JudgedAt, Due: r.Link.Due}
 	}
 	return evidence
 }

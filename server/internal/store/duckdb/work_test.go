@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -102,5 +103,37 @@ func TestSharedBucket(t *testing.T) {
 	offered, largest := walkWork(t, s, 2)
 	if len(offered) != 10 || largest != 5 {
 		t.Errorf("%d requests in portions of up to %d, want 10, and the 5 of a bucket together", len(offered), largest)
+	}
+}
+
+// TestFirstDue: a request that nobody has judged is due by itself, from memory and from the tables alike.
+func TestFirstDue(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.duckdb")
+	for round := range 2 { // the second after a restart, without anything in memory
+		s, err := Open(t.Context(), path, Options{Threads: 1, FirstDue: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newTraffic(1).request()
+		if round == 0 {
+			if err := s.Write(t.Context(), store.Batch{Requests: []model.RequestEvent{r}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		due := r.Received.Add(time.Minute)
+		mark := store.Watermark(1 << 30) // all of it was judged, and nothing stored
+		for now, want := range map[time.Time]int{due.Add(-time.Nanosecond): 0, due: 1} {
+			w, err := s.Work(t.Context(), mark, now, 10, 10)
+			if err != nil || len(w.Evidence) != want {
+				t.Fatalf("round %d: %d requests at %v, %v; want %d", round, len(w.Evidence), now, err, want)
+			}
+			if want == 1 && (!w.Evidence[0].Due.Equal(due) || !w.Evidence[0].JudgedAt.IsZero()) {
+				t.Errorf("round %d: due at %v, judged at %v; want %v and never", round, w.Evidence[0].Due, w.Evidence[0].JudgedAt, due)
+			}
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/FastFilter/xorfilter"
 	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
@@ -31,7 +32,7 @@ func (s *Store) Write(ctx context.Context, b store.Batch) error {
 	if b.Len() == 0 && b.Position == 0 {
 		return nil
 	}
-	r, err := encode(b)
+	r, err := encode(b, s.options.FirstDue)
 	if err != nil {
 		return &Error{Op: "write", Kind: KindInvalid, Err: err}
 	}
@@ -277,7 +278,7 @@ func (w *writer) commit(group []*change) (err error) {
 		}
 	}()
 	tx := transaction{hosts: map[string]uint64{}, services: map[[2]string]time.Time{}, position: w.position}
-	closesRun, err := w.apply(ctx, group, &tx)
+	closed, err := w.apply(ctx, group, &tx)
 	if err != nil {
 		return err
 	}
@@ -290,8 +291,8 @@ func (w *writer) commit(group []*change) (err error) {
 		tx.written.newHost = max(tx.written.newHost, seq)
 	}
 	w.recent.add(&tx.written)
-	if closesRun {
-		w.recent.turn(w.directory.turn())
+	if closed != nil {
+		w.recent.turn(w.directory.turn(closed))
 	}
 	if len(w.hosts)+len(tx.hosts) > maxRemembered {
 		clear(w.hosts)
@@ -307,7 +308,7 @@ func (w *writer) commit(group []*change) (err error) {
 }
 
 // apply makes the changes of a group within the transaction that is open.
-func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (closesRun bool, err error) {
+func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (closed *xorfilter.BinaryFuse[uint16], err error) {
 	fresh := group[:0:0] // without those that were stored before
 	for _, c := range group {
 		if c.position != 0 && c.position <= tx.position {
@@ -318,15 +319,15 @@ func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (c
 	}
 	for t := range tables {
 		if err := w.append(ctx, t, fresh, tx); err != nil {
-			return false, fmt.Errorf("%s: %w", tableNames[t], err)
+			return nil, fmt.Errorf("%s: %w", tableNames[t], err)
 		}
 	}
 	if err := w.putNames(ctx, tx); err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, c := range fresh {
 		if err := w.putLinks(ctx, c); err != nil {
-			return false, fmt.Errorf("links: %w", err)
+			return nil, fmt.Errorf("links: %w", err)
 		}
 		tx.written.links = append(tx.written.links, c.verdicts...)
 		if c.watermark != nil {
@@ -334,39 +335,44 @@ func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (c
 		}
 		if c.run != nil {
 			if err := c.run(ctx, w.conn); err != nil {
-				return false, err
+				return nil, err
 			}
 		}
 	}
 	if tx.watermark != nil {
 		if _, err := w.conn.ExecContext(ctx, sqlPutWatermark, unsigned(uint64(*tx.watermark))); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	if tx.position != w.position {
 		if _, err := w.conn.ExecContext(ctx, sqlPutPosition, unsigned(uint64(tx.position))); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	return w.closeRun(ctx)
 }
 
-// closeRun stores the open run of the directory where it is full, and the group with it.
-func (w *writer) closeRun(ctx context.Context) (closes bool, err error) {
+// closeRun stores the open run of the directory where it is full, and the group with it. It returns the run's filter; nil
+// where it is not closed.
+func (w *writer) closeRun(ctx context.Context) (*xorfilter.BinaryFuse[uint16], error) {
 	r, g := w.directory.full()
 	if r == nil {
-		return false, nil
+		return nil, nil
 	}
-	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 0, unsigned(r.first), unsigned(r.last), encodeFilter(r.filter)); err != nil {
-		return false, fmt.Errorf("directory: %w", err)
+	closed, err := r.build()
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 0, unsigned(r.first), unsigned(r.last), encodeRun(closed)); err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
 	}
 	if g == nil {
-		return true, nil
+		return closed, nil
 	}
 	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 1, unsigned(g.runs[0].first), unsigned(r.last), encodeFilter(g.filter)); err != nil {
-		return false, fmt.Errorf("directory: %w", err)
+		return nil, fmt.Errorf("directory: %w", err)
 	}
-	return true, nil
+	return closed, nil
 }
 
 // reset makes the connection usable after a failed commit. Where it cannot, the

@@ -136,7 +136,7 @@ func (m *Memory) Evidence(ctx context.Context, id model.EventID, maxSpans int) (
 func (m *Memory) evidence(r *requestRow, maxSpans int) model.Evidence {
 	own := r.TraceContext().TraceID
 	e := model.Evidence{
-		Request: cloneRequest(r.RequestEvent), Row: r.place, JudgedAt: r.Link.JudgedAt,
+		Request: cloneRequest(r.RequestEvent), Row: r.place, JudgedAt: r.Link.JudgedAt, Due: r.Link.Due,
 		Trace:      traceFacts(r, m.index.byTrace[own], maxSpans),
 		SameAnswer: m.sameAnswer(r),
 	}
