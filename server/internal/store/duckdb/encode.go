@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -55,6 +56,8 @@ type rows struct {
 	of       [tables][]row
 	requests []recentRequest   // what recent keeps of each row of requests
 	facts    []model.SpanFacts // and of each row of spans
+
+	memory encoder // of the rows, to be used again
 }
 
 func (r *rows) count() (n int) {
@@ -69,17 +72,18 @@ var columnCounts = [tables]int{70, 35, 25, 30, 26, 29}
 
 // encode turns a batch into rows. It fails where a value cannot be stored, so
 // that what comes to the writer can.
-func encode(b store.Batch, firstDue time.Duration) (*rows, error) {
+func encode(b store.Batch, firstDue time.Duration, memory encoder) (*rows, error) {
 	var r rows
 	counts := [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)}
-	e := encoder{}
+	e := encoder{values: memory.values[:0], keys: memory.keys[:0]}
 	size := 0
 	for t, n := range counts {
 		size += n * columnCounts[t]
 		r.of[t] = make([]row, n)
 	}
-	e.values = make([]driver.Value, 0, size)
-	e.keys = make([]key, 0, 6*len(b.Requests)+3*(b.Len()-len(b.Requests)))
+	// Rows point into these, so they must not grow.
+	e.values = slices.Grow(e.values, size)
+	e.keys = slices.Grow(e.keys, 6*len(b.Requests)+3*(b.Len()-len(b.Requests)))
 	r.requests = make([]recentRequest, len(b.Requests))
 	for i := range b.Requests {
 		v := &r.requests[i].event
@@ -128,6 +132,7 @@ func encode(b store.Batch, firstDue time.Duration) (*rows, error) {
 		out.id.trace, out.host, out.service = v.TraceID, valid(v.Host), valid(v.Service)
 		r.of[spans][i] = out
 	}
+	r.memory = encoder{values: e.values, keys: e.keys}
 	return &r, nil
 }
 

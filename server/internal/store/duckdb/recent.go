@@ -14,14 +14,17 @@ import (
 // last rows are kept in memory in the form that Work needs, and only what the directory finds further back is read
 // from the tables. It is a copy: after a restart it is empty, and everything is read from the tables.
 //
-// A generation is the rows of a run of the directory, so that a run lies either in memory or before it; two are kept.
+// A generation is the rows of a run of the directory, so that a run lies either in memory or before it.
+
+// keptGenerations is how many generations are kept, about 100,000 rows in all.
+const keptGenerations = 4
 
 // recent holds the last rows. Its methods may be called from many goroutines.
 type recent struct {
-	mu       sync.Mutex
-	old, now *generation
-	last     uint64 // the last seq that was committed
-	newHost  uint64 // the seq of the last span that was the first from its host
+	mu      sync.Mutex
+	kept    []*generation // in order; the last takes what is added
+	last    uint64        // the last seq that was committed
+	newHost uint64        // the seq of the last span that was the first from its host
 }
 
 // generation is the rows from one seq up to where the next generation begins.
@@ -52,23 +55,22 @@ type recentRequest struct {
 }
 
 func newRecent(last uint64) *recent {
-	r := &recent{last: last}
-	r.old, r.now = newGeneration(last+1), newGeneration(last+1)
-	return r
+	return &recent{last: last, kept: []*generation{newGeneration(last + 1)}}
 }
 
 // turn begins another generation.
 func (r *recent) turn(first uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.old, r.now = r.now, newGeneration(first)
+	kept := r.kept[max(0, len(r.kept)+1-keptGenerations):]
+	r.kept = append(slices.Clone(kept), newGeneration(first)) // a copy, since views have the other
 }
 
 // forget drops everything: what was removed from the tables is not to be found here either.
 func (r *recent) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.old, r.now = newGeneration(r.last+1), newGeneration(r.last+1)
+	r.kept = []*generation{newGeneration(r.last + 1)}
 }
 
 func newGeneration(first uint64) *generation {
@@ -100,7 +102,7 @@ func (r *recent) add(w *written) {
 	r.newHost = max(r.newHost, w.newHost)
 	if len(w.requests)+len(w.spans) > 0 {
 		r.last = max(r.last, w.last)
-		r.now.add(w)
+		r.kept[len(r.kept)-1].add(w)
 	}
 	for i := range w.links {
 		l := &w.links[i]
@@ -143,10 +145,16 @@ func (g *generation) add(w *written) {
 
 // request returns a request by its seq; nil where it is none of the last. The caller holds mu.
 func (r *recent) request(seq uint64) *recentRequest {
-	if q := r.now.requests[seq]; q != nil {
-		return q
+	return requestIn(r.kept, seq)
+}
+
+func requestIn(kept []*generation, seq uint64) *recentRequest {
+	for _, g := range slices.Backward(kept) {
+		if seq >= g.first {
+			return g.requests[seq]
+		}
 	}
-	return r.old.requests[seq]
+	return nil
 }
 
 // mayJoin reports whether a link may join a request to a trace that it neither carried nor was answered with.
@@ -165,17 +173,17 @@ func (r *recent) mayJoin(links []model.Link) bool {
 
 // view is the last rows as they are at one moment, and some that come later. What stands before from is not in it.
 type view struct {
-	r        *recent
-	old, now *generation
-	from     uint64
-	last     uint64 // the last row
-	newHost  uint64
+	r       *recent
+	kept    []*generation
+	from    uint64
+	last    uint64 // the last row
+	newHost uint64
 }
 
 func (r *recent) view() view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return view{r, r.old, r.now, r.old.first, r.last, r.newHost}
+	return view{r, r.kept, r.kept[0].first, r.last, r.newHost}
 }
 
 // fresh is what the rows of a window concern.
@@ -198,7 +206,7 @@ func (v *view) since(seq, window uint64) (f fresh, ok bool) {
 		upTo: min(v.last, seq+window), requests: map[uint64]uint64{},
 		traces: map[tracecontext.TraceID]uint64{}, named: map[tracecontext.SpanID]uint64{},
 	}
-	for _, g := range []*generation{v.old, v.now} {
+	for _, g := range v.kept {
 		at, _ := slices.BinarySearchFunc(g.rows, seq+1, func(row recentRow, s uint64) int { return cmp.Compare(row.seq, s) })
 		for _, row := range g.rows[at:] {
 			switch {
@@ -213,7 +221,7 @@ func (v *view) since(seq, window uint64) (f fresh, ok bool) {
 			}
 		}
 	}
-	for _, g := range []*generation{v.old, v.now} {
+	for _, g := range v.kept {
 		for id, cause := range f.traces {
 			f.concern(g.byTrace[id], cause)
 		}
@@ -238,10 +246,7 @@ func (v *view) requests(seqs []uint64) (found []model.Evidence, others []uint64)
 	v.r.mu.Lock()
 	defer v.r.mu.Unlock()
 	for _, seq := range seqs {
-		q := v.now.requests[seq]
-		if q == nil {
-			q = v.old.requests[seq]
-		}
+		q := requestIn(v.kept, seq)
 		if q == nil {
 			others = append(others, seq)
 			continue
@@ -255,14 +260,22 @@ func (v *view) requests(seqs []uint64) (found []model.Evidence, others []uint64)
 func (v *view) trace(id tracecontext.TraceID) []model.SpanFacts {
 	v.r.mu.Lock()
 	defer v.r.mu.Unlock()
-	return slices.Concat(v.old.traces[id], v.now.traces[id])
+	var all []model.SpanFacts
+	for _, g := range v.kept {
+		all = append(all, g.traces[id]...)
+	}
+	return all
 }
 
 // named returns the SERVER spans that are here and whose dtr entry names a span.
 func (v *view) named(id tracecontext.SpanID) []model.SpanFacts {
 	v.r.mu.Lock()
 	defer v.r.mu.Unlock()
-	return slices.Concat(v.old.named[id], v.now.named[id])
+	var all []model.SpanFacts
+	for _, g := range v.kept {
+		all = append(all, g.named[id]...)
+	}
+	return all
 }
 
 // sameAnswer is a request that got an answer which another one got too.
@@ -284,7 +297,7 @@ func (v *view) sameAnswers(e *model.RequestEvent) []sameAnswer {
 			}
 		}
 	}
-	for _, g := range []*generation{v.old, v.now} {
+	for _, g := range v.kept {
 		if id := e.Answer.TraceID; !id.IsZero() {
 			add(g.byTrace[id], func(o *model.RequestEvent) bool { return o.Answer.TraceID == id })
 		}

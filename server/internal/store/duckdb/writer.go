@@ -32,11 +32,21 @@ func (s *Store) Write(ctx context.Context, b store.Batch) error {
 	if b.Len() == 0 && b.Position == 0 {
 		return nil
 	}
-	r, err := encode(b, s.options.FirstDue)
+	memory, _ := s.memory.Get().(*encoder)
+	if memory == nil {
+		memory = new(encoder)
+	}
+	r, err := encode(b, s.options.FirstDue, *memory)
 	if err != nil {
 		return &Error{Op: "write", Kind: KindInvalid, Err: err}
 	}
-	return s.submit(ctx, "write", &change{rows: r, position: b.Position})
+	if err := s.submit(ctx, "write", &change{rows: r, position: b.Position}); err != nil {
+		return err // the writer may still be at it
+	}
+	clear(r.memory.values) // what they point to is not kept
+	*memory = r.memory
+	s.memory.Put(memory)
+	return nil
 }
 
 // PutLinks implements store.Linker. Links of requests that are not stored are left out.

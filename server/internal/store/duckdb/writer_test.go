@@ -42,7 +42,7 @@ func TestPoisonedGroup(t *testing.T) {
 	var batches []store.Batch
 	for range 3 {
 		b := g.batch(8)
-		r, err := encode(b, 0)
+		r, err := encode(b, 0, encoder{})
 		if err != nil {
 			t.Fatal(err)
 		}
