@@ -3,23 +3,94 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"sync/atomic"
+	"time"
 
+	"github.com/throughline-rum/throughline/server/internal/config"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/journal"
 	"github.com/throughline-rum/throughline/server/internal/store"
 )
 
+// What the journal takes of a disk. On small ones it takes less.
+const (
+	journalSegment = 64 << 20  // bytes, reserved ahead
+	journalMinFree = 256 << 20 // bytes that it leaves to the store, which is then still able to take its records
+	smallSegment   = 32        // at most this part of the disk
+	smallMinFree   = 4         // the same
+	leastSegment   = 1 << 20
+)
+
+// openJournal opens the journal, to go on after what the store has committed.
+func openJournal(ctx context.Context, c *config.Serve, w store.Writer) (*journal.Journal, error) {
+	position, err := w.Position(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, total, err := diskSpace(c.Data)
+	if err != nil {
+		return nil, fmt.Errorf("the disk of the journal: %w (choose another folder with --data)", err)
+	}
+	o := fitJournal(&c.Journal, total)
+	o.Start = journal.Position(position)
+	return journal.Open(c.JournalPath(), o)
+}
+
+// fitJournal returns the limits of the journal on a disk.
+func fitJournal(c *config.Journal, disk int64) journal.Options {
+	budget := int64(c.Budget) << 20
+	return journal.Options{
+		SegmentBytes: max(leastSegment, min(journalSegment, disk/smallSegment, budget/2)),
+		Budget:       budget,
+		MinFree:      leaveFree(disk),
+	}
+}
+
+// leaveFree returns how much of a disk the journal leaves to the store.
+func leaveFree(total int64) int64 { return min(journalMinFree, total/smallMinFree) }
+
 // journalWriter lets the receivers append to the journal.
-type journalWriter struct{ *journal.Journal }
+type journalWriter struct {
+	*journal.Journal
+	faults *logOnChange
+	full   atomic.Int64 // when it last had no room, Unix time in ns
+}
 
 // Append implements ingest.Journal.
-func (w journalWriter) Append(ctx context.Context, kind byte, payload ...[]byte) (store.Position, error) {
+func (w *journalWriter) Append(ctx context.Context, kind byte, payload ...[]byte) (store.Position, error) {
 	p, err := w.Journal.Append(ctx, kind, payload...)
+	switch {
+	case err == nil:
+		w.faults.success()
+	case isFull(err):
+		w.full.Store(time.Now().UnixNano())
+	}
 	return store.Position(p), err
 }
 
+// wasFull reports whether the journal had no room for somebody within some time.
+func (w *journalWriter) wasFull(within time.Duration) bool {
+	return time.Since(time.Unix(0, w.full.Load())) < within
+}
+
 func isFull(err error) bool { return errors.Is(err, journal.ErrFull) }
+
+// storeWriter tells of writes that succeed.
+type storeWriter struct {
+	store.Writer
+	faults *logOnChange
+}
+
+// Write implements store.Writer.
+func (w storeWriter) Write(ctx context.Context, b store.Batch) error {
+	err := w.Writer.Write(ctx, b)
+	if err == nil {
+		w.faults.success()
+	}
+	return err
+}
 
 // journalReader lets the loader read the journal.
 type journalReader struct{ *journal.Reader }
