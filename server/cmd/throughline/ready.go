@@ -94,7 +94,7 @@ func checkDisk(folder string) error {
 	if least := 2 * leaveFree(total); free < least {
 		return &api.CheckError{
 			Detail: fmt.Sprintf("%d MiB are free where the data is kept", free>>20),
-			Hint:   fmt.Sprintf("free at least %d MiB, or keep data for a shorter time (retention)", least>>20),
+			Hint:   fmt.Sprintf("free at least %d MiB, or give the data a larger disk", least>>20),
 		}
 	}
 	return nil
