@@ -81,7 +81,7 @@ func (l *logOnChange) success() {
 
 // faultLogs are those of the server's parts.
 type faultLogs struct {
-	intake, loader, usage, questions logOnChange
+	intake, loader, links, usage, questions logOnChange
 }
 
 func newFaultLogs(log *slog.Logger) *faultLogs {
@@ -91,6 +91,7 @@ func newFaultLogs(log *slog.Logger) *faultLogs {
 	return &faultLogs{
 		intake:    of("data could not be taken; its sender was told to try again", "data is taken again"),
 		loader:    of("data waits in the journal; trying again", "the store takes data again"),
+		links:     of("links could not be judged; trying again", "links are judged again"),
 		usage:     of("what the store holds could not be counted", "what the store holds can be counted again"),
 		questions: of("a question could not be answered", ""), // nobody tells of those that could
 	}

@@ -12,16 +12,49 @@ import (
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/journal"
 	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/server/internal/store/duckdb"
 )
 
-// What the journal takes of a disk. On small ones it takes less.
+// What journal and store take of a disk, in bytes. What the journal leaves free must be more than the store needs for
+// a commit, which is storeKept and twice its log: else a journal that has filled the disk would keep the store from emptying it.
 const (
-	journalSegment = 64 << 20  // bytes, reserved ahead
-	journalMinFree = 256 << 20 // bytes that it leaves to the store, which is then still able to take its records
-	smallSegment   = 32        // at most this part of the disk
-	smallMinFree   = 4         // the same
-	leastSegment   = 1 << 20
+	journalSegment = 64 << 20 // reserved ahead
+	journalMinFree = 384 << 20
+	storeKept      = 64 << 20
+	storeLog       = 128 << 20
 )
+
+// On small disks all of that is at most this part of the disk.
+const (
+	smallSegment = 32
+	smallMinFree = 4
+	smallKept    = 16
+	smallLog     = 32
+	leastPart    = 1 << 20 // of a segment and the log
+)
+
+// openStore opens the store, in a folder that is made where it is missing.
+func openStore(ctx context.Context, c *config.Serve) (*duckdb.Store, error) {
+	err := os.MkdirAll(c.Data, 0o750)
+	total := int64(0)
+	if err == nil {
+		_, total, err = diskSpace(c.Data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the store's folder: %w (choose another with --data)", err)
+	}
+	o := fitStore(total)
+	o.MemoryLimit, o.FirstDue = int64(c.MemoryLimit)<<20, c.LinkWait
+	return duckdb.Open(ctx, c.StorePath(), o)
+}
+
+// fitStore returns the limits of the store on a disk.
+func fitStore(disk int64) duckdb.Options {
+	return duckdb.Options{
+		CheckpointBytes: max(leastPart, min(storeLog, disk/smallLog)),
+		KeptFree:        min(storeKept, disk/smallKept),
+	}
+}
 
 // openJournal opens the journal, to go on after what the store has committed.
 func openJournal(ctx context.Context, c *config.Serve, w store.Writer) (*journal.Journal, error) {
@@ -42,7 +75,7 @@ func openJournal(ctx context.Context, c *config.Serve, w store.Writer) (*journal
 func fitJournal(c *config.Journal, disk int64) journal.Options {
 	budget := int64(c.Budget) << 20
 	return journal.Options{
-		SegmentBytes: max(leastSegment, min(journalSegment, disk/smallSegment, budget/2)),
+		SegmentBytes: max(leastPart, min(journalSegment, disk/smallSegment, budget/2)),
 		Budget:       budget,
 		MinFree:      leaveFree(disk),
 	}

@@ -40,11 +40,12 @@ func (c *linkCollector) Collect(ch chan<- prometheus.Metric) {
 // verdictCounter counts the verdicts that a link pass stores. A verdict that changes counts again.
 type verdictCounter struct {
 	store.Linker
+	faults  *logOnChange
 	counted *prometheus.CounterVec
 }
 
-func newVerdictCounter(l store.Linker) *verdictCounter {
-	return &verdictCounter{l, prometheus.NewCounterVec(prometheus.CounterOpts{
+func newVerdictCounter(l store.Linker, faults *logOnChange) *verdictCounter {
+	return &verdictCounter{l, faults, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "throughline", Subsystem: "link", Name: "verdicts_stored_total", Help: "Verdicts that were new or other than the one before, by status and reason.",
 	}, []string{"status", "reason"})}
 }
@@ -53,6 +54,7 @@ func newVerdictCounter(l store.Linker) *verdictCounter {
 func (c *verdictCounter) PutLinks(ctx context.Context, links []model.Link, next store.Watermark) error {
 	err := c.Linker.PutLinks(ctx, links, next)
 	if err == nil {
+		c.faults.success()
 		for i := range links {
 			c.counted.WithLabelValues(string(links[i].Status), string(links[i].Reason)).Inc()
 		}

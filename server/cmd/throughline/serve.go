@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -125,13 +124,9 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 			return nil, &listenError{l.setting, err}
 		}
 	}
-	if err := os.MkdirAll(c.Data, 0o750); err != nil {
-		return nil, fmt.Errorf("the store's folder: %w (choose another with --data)", err)
-	}
-	if s.store, err = duckdb.Open(ctx, c.StorePath(), duckdb.Options{MemoryLimit: int64(c.MemoryLimit) << 20, FirstDue: c.LinkWait}); err != nil {
+	if s.store, err = openStore(ctx, &c); err != nil {
 		return nil, err
 	}
-
 	if s.journal, err = openJournal(ctx, &c, s.store); err != nil {
 		return nil, err
 	}
@@ -162,10 +157,10 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	if err != nil {
 		return nil, err
 	}
-	verdicts := newVerdictCounter(s.store)
+	verdicts := newVerdictCounter(s.store, &faults.links)
 	s.pass = &link.Pass{
 		Store: verdicts, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
-		OnError: func(err error) { log.Error("links could not be judged; trying again", "error", err) },
+		OnError: faults.links.report,
 	}
 	sweep := &janitor{store: s.store, keep: c.Retention, log: log}
 	if err := errors.Join(
