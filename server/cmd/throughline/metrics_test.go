@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -39,6 +41,15 @@ func TestMetricsOfEveryPart(t *testing.T) {
 	} {
 		if !regexp.MustCompile(`(?m)^` + want).MatchString(text) {
 			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	reference, err := os.ReadFile("../../../docs/operate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^# HELP throughline_((?:journal|link|store|janitor)_\w+)`).FindAllStringSubmatch(text, -1) {
+		if !bytes.Contains(reference, []byte("`"+m[1])) {
+			t.Errorf("docs/operate.md does not name the metric %s", m[1])
 		}
 	}
 	problems, err := testutil.CollectAndLint(&journalCollector{s.journal, func() store.Position { return 0 }})
