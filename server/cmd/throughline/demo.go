@@ -36,6 +36,9 @@ const demoApplication = "745a78fe5b6e57f6"
 // somebody watches.
 const demoLinkWait = 5 * time.Second
 
+// demoBudget is more than a person at a shop can fill, in MiB.
+const demoBudget = 256
+
 // demoStop bounds the shop's stopping, its last spans included.
 const demoStop = 10 * time.Second
 
@@ -123,6 +126,7 @@ func (c *demoCommand) serverConfig(dir string) config.Serve {
 		Data:         dir,
 		MemoryLimit:  512,
 		Tenant:       string(tracecontext.DefaultTenant),
+		Journal:      config.Journal{Budget: demoBudget},
 		LinkWait:     demoLinkWait,
 		LinkInterval: 250 * time.Millisecond,
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -73,11 +72,14 @@ type server struct {
 	mainServer, otlpServer *http.Server
 	grpcServer             *grpc.Server
 	store                  *duckdb.Store
+	dataFolder             string
 	guard                  *guard.Guard
 	clients                *client.Describer
 	journal                *journal.Journal
+	intake                 *journalWriter
 	loader                 *ingest.Loader
-	linkLag                *lagWatch
+	pass                   *link.Pass
+	started                time.Time
 	stopLoader, stopLink   context.CancelFunc
 	stopping               chan struct{} // closed when the server begins to stop, by stopOnce
 	stopOnce               sync.Once
@@ -110,7 +112,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	if err != nil {
 		return nil, err
 	}
-	s := &server{stopping: make(chan struct{})}
+	s := &server{stopping: make(chan struct{}), dataFolder: c.Data, started: time.Now()}
 	if s.guard, err = newGuard(&c); err != nil {
 		return nil, err
 	}
@@ -130,20 +132,14 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 			return nil, &listenError{l.setting, err}
 		}
 	}
-	if err := os.MkdirAll(c.Data, 0o750); err != nil {
-		return nil, fmt.Errorf("the store's folder: %w (choose another with --data)", err)
-	}
-	if s.store, err = duckdb.Open(ctx, c.StorePath(), duckdb.Options{MemoryLimit: int64(c.MemoryLimit) << 20, FirstDue: c.LinkWait}); err != nil {
+	if s.store, err = openStore(ctx, &c); err != nil {
 		return nil, err
 	}
-
-	position, err := s.store.Position(ctx)
-	if err != nil {
+	if s.journal, err = openJournal(ctx, &c, s.store); err != nil {
 		return nil, err
 	}
-	if s.journal, err = journal.Open(c.JournalPath(), journal.Options{Start: journal.Position(position)}); err != nil {
-		return nil, err
-	}
+	faults := newFaultLogs(log)
+	s.intake = &journalWriter{Journal: s.journal, faults: &faults.intake}
 
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -151,11 +147,8 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 		return nil, err
 	}
 	receiver, err := ingest.New(ingest.Config{
-		Journal: journalWriter{s.journal}, IsFull: isFull, Registerer: metrics, Beacons: s.guard, Traces: s.guard,
-		Client: s.describe,
-		OnError: func(err error) {
-			log.Error("data could not be taken; its sender was told to try again", "error", err)
-		},
+		Journal: s.intake, IsFull: isFull, Registerer: metrics, Beacons: s.guard, Traces: s.guard,
+		Client: s.describe, OnError: faults.intake.report,
 	})
 	if err != nil {
 		return nil, err
@@ -166,21 +159,31 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 			return journalReader{r}, err
 		},
 		Trim:   func(upTo store.Position) error { return s.journal.Trim(journal.Position(upTo)) },
-		Writer: s.store, Rejects: ingest.RejectFolder(c.RejectedPath()), Registerer: metrics, Tenant: tenant, Gate: gate,
-		OnError: func(err error) {
-			log.Error("data waits in the journal; trying again", "error", err)
-		},
+		Writer: storeWriter{s.store, &faults.loader}, Rejects: ingest.RejectFolder(c.RejectedPath()), Registerer: metrics,
+		Tenant: tenant, Gate: gate, OnError: faults.loader.report,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.linkLag = newLagWatch(s.store, time.Now())
+	verdicts := newVerdictCounter(s.store, &faults.links)
+	s.pass = &link.Pass{
+		Store: verdicts, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
+		OnError: faults.links.report,
+	}
+	sweep := &janitor{store: s.store, keep: c.Retention, log: log}
+	if err := errors.Join(
+		metrics.Register(&journalCollector{s.journal, func() store.Position { return s.loader.State().Stored }}),
+		metrics.Register(&linkCollector{s.linkLag, s.pass.Stats}), metrics.Register(verdicts.counted),
+		metrics.Register(&usageCollector{store: s.store, faults: &faults.usage}), sweep.register(metrics),
+	); err != nil {
+		return nil, err
+	}
 	handler, err := api.New(api.Config{
 		Query:    query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain, Explanations: allExplanations()}),
 		Beacon:   receiver.Beacon(),
 		Metrics:  promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
-		Checks:   s.checks(c.Data, c.LinkInterval),
-		OnError:  func(err error) { log.Error("a question could not be answered", "error", err) },
+		Checks:   s.checks(),
+		OnError:  faults.questions.report,
 		Stopping: s.stopping,
 	})
 	if err != nil {
@@ -193,10 +196,6 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	var loaderContext, linkContext context.Context
 	loaderContext, s.stopLoader = context.WithCancel(context.WithoutCancel(ctx))
 	linkContext, s.stopLink = context.WithCancel(context.WithoutCancel(ctx))
-	pass := &link.Pass{
-		Store: s.linkLag, Wait: c.LinkWait, Interval: c.LinkInterval, Now: time.Now,
-		OnError: func(err error) { log.Error("links could not be judged; trying again", "error", err) },
-	}
 
 	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	s.group, s.failed = group, failed.Done()
@@ -204,7 +203,8 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	s.group.Go(func() error { return serveHTTP(s.otlpServer, s.otlpHTTP) })
 	s.group.Go(func() error { return serveGRPC(s.grpcServer, s.otlpGRPC) })
 	s.group.Go(func() error { return s.loader.Run(loaderContext) })
-	s.group.Go(func() error { return pass.Run(linkContext) })
+	s.group.Go(func() error { return s.pass.Run(linkContext) })
+	s.group.Go(func() error { return sweep.Run(linkContext) })
 	return s, nil
 }
 

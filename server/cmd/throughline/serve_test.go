@@ -26,6 +26,7 @@ func testConfig(dir string) config.Serve {
 	return config.Serve{
 		Listen: anyPort, OTLPHTTP: anyPort, OTLPGRPC: anyPort, Data: dir, MemoryLimit: 256,
 		Tenant: "2ead957c-980df25b", LinkWait: time.Minute, LinkInterval: 20 * time.Millisecond,
+		Journal: config.Journal{Budget: 128},
 	}
 }
 

@@ -29,6 +29,9 @@ type Serve struct {
 	Data        string `yaml:"data" default:"throughline-data" env:"THROUGHLINE_DATA" placeholder:"DIR" help:"Folder of the embedded store; made where it is missing."`
 	MemoryLimit int    `yaml:"memory_limit" default:"1024" env:"THROUGHLINE_MEMORY_LIMIT" placeholder:"MIB" help:"Memory that the embedded store may use, in MiB."`
 
+	Journal   Journal   `embed:"" prefix:"journal-" yaml:"journal"`
+	Retention Retention `embed:"" prefix:"retention-" yaml:"retention"`
+
 	Tenant       string        `yaml:"tenant" default:"${tenant}" env:"THROUGHLINE_TENANT" placeholder:"8HEX-8HEX" help:"Deployment and environment in the tracestate key; the agents must name the same."`
 	LinkWait     time.Duration `yaml:"link_wait" default:"2m" env:"THROUGHLINE_LINK_WAIT" help:"How long to wait for late spans before a link is called missing."`
 	LinkInterval time.Duration `yaml:"link_interval" default:"1s" env:"THROUGHLINE_LINK_INTERVAL" help:"How often to look for links that can be judged."`
@@ -46,6 +49,19 @@ type Serve struct {
 
 	Applications []Application `kong:"-" yaml:"applications" help:"Frontends that may send beacons; empty: every application."`
 	Tokens       Tokens        `kong:"-" yaml:"tokens" help:"Bearer tokens; empty: nobody needs one."`
+}
+
+// Journal is about the journal, which holds what the store has not taken yet.
+type Journal struct {
+	Budget int `yaml:"budget" default:"2048" env:"THROUGHLINE_JOURNAL_BUDGET" placeholder:"MIB" help:"Disk that the journal may take while the store is slow, in MiB; beyond it senders are told to come again."`
+}
+
+// Retention is how long data is kept, by kind, counted from its start.
+type Retention struct {
+	Requests    Period `yaml:"requests" default:"30d" env:"THROUGHLINE_RETENTION_REQUESTS" help:"How long requests are kept, with their verdicts: 30d, 12h; 0: for ever."`
+	Navigations Period `yaml:"navigations" default:"30d" env:"THROUGHLINE_RETENTION_NAVIGATIONS" help:"How long page loads are kept, with web vitals and actions; 0: for ever."`
+	Errors      Period `yaml:"errors" default:"30d" env:"THROUGHLINE_RETENTION_ERRORS" help:"How long errors are kept; 0: for ever."`
+	Spans       Period `yaml:"spans" default:"30d" env:"THROUGHLINE_RETENTION_SPANS" help:"How long spans are kept; 0: for ever."`
 }
 
 // Application is a frontend that may send beacons.
@@ -95,6 +111,9 @@ const (
 	minMemoryLimit = 128 // MiB; below it DuckDB cannot commit a large batch
 	maxLinkWait    = 24 * time.Hour
 	minInterval    = 10 * time.Millisecond
+	minBudget      = 64      // MiB; half of it must hold the largest record
+	maxBudget      = 1 << 24 // MiB
+	minRetention   = Period(time.Hour)
 )
 
 // Check reports the first setting that cannot be used. (A method Validate would be
@@ -132,7 +151,32 @@ func (c *Serve) Check() error {
 			return &Error{r.setting + "-burst", fmt.Errorf("with %d nothing could come in", r.burst), "give at least 1; four times the rate is a good start"}
 		}
 	}
+	if err := c.Journal.check(); err != nil {
+		return err
+	}
+	if err := c.Retention.check(); err != nil {
+		return err
+	}
 	return c.checkExposure()
+}
+
+func (j *Journal) check() error {
+	if j.Budget < minBudget || j.Budget > maxBudget {
+		return &Error{"journal-budget", fmt.Errorf("%d MiB is out of range", j.Budget), fmt.Sprintf("give at least %d and at most %d", minBudget, maxBudget)}
+	}
+	return nil
+}
+
+func (r *Retention) check() error {
+	for _, k := range []struct {
+		kind string
+		keep Period
+	}{{"requests", r.Requests}, {"navigations", r.Navigations}, {"errors", r.Errors}, {"spans", r.Spans}} {
+		if k.keep < 0 || k.keep > maxPeriod || k.keep > 0 && k.keep < minRetention {
+			return &Error{"retention-" + k.kind, fmt.Errorf("%v is out of range", k.keep), fmt.Sprintf("give at least %v, or 0 to keep them for ever", minRetention)}
+		}
+	}
+	return nil
 }
 
 // checkExposure refuses to show data to other machines, or to take spans of

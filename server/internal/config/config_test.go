@@ -22,7 +22,7 @@ func usable() config.Serve {
 	return config.Serve{
 		Listen: "127.0.0.1:0", OTLPHTTP: "[::1]:4318", OTLPGRPC: "localhost:4317",
 		Data: "data", MemoryLimit: 512, Tenant: "2ead957c-980df25b",
-		LinkWait: time.Minute, LinkInterval: time.Second,
+		LinkWait: time.Minute, LinkInterval: time.Second, Journal: config.Journal{Budget: 2048},
 	}
 }
 
@@ -43,6 +43,12 @@ func TestCheckNamesTheSettingAndTheWayOut(t *testing.T) {
 		{"tenant", func(c *config.Serve) { c.Tenant = "2EAD957C-980df25b" }},
 		{"link-wait", func(c *config.Serve) { c.LinkWait = 0 }},
 		{"link-interval", func(c *config.Serve) { c.LinkInterval = time.Nanosecond }},
+		{"journal-budget", func(c *config.Serve) { c.Journal.Budget = 63 }},
+		{"journal-budget", func(c *config.Serve) { c.Journal.Budget = math.MaxInt }},
+		{"retention-requests", func(c *config.Serve) { c.Retention.Requests = 1 }},
+		{"retention-navigations", func(c *config.Serve) { c.Retention.Navigations = -1 }},
+		{"retention-errors", func(c *config.Serve) { c.Retention.Errors = math.MaxInt64 }},
+		{"retention-spans", func(c *config.Serve) { c.Retention.Spans = config.Period(time.Minute) }},
 		{"beacon-rate", func(c *config.Serve) { c.BeaconRate = -1 }},
 		{"beacon-rate", func(c *config.Serve) { c.BeaconRate = math.NaN() }},
 		{"beacon-burst", func(c *config.Serve) { c.BeaconRate = 1 }},
@@ -116,6 +122,10 @@ link_wait: 90s
 beacon_rate: 0.5
 beacon_burst: 7
 insecure_no_auth: true
+journal: {budget: 512}
+retention:
+  spans: 7d
+  errors: 0
 trusted_proxies:
   - 10.0.0.0/8
   - 192.0.2.7
@@ -136,6 +146,8 @@ func TestFileHoldsEveryType(t *testing.T) {
 	want := usable()
 	want.ConfigFile = l.ConfigFile
 	want.Listen, want.MemoryLimit, want.LinkWait, want.BeaconRate, want.BeaconBurst, want.InsecureNoAuth = "127.0.0.1:9000", 2048, 90*time.Second, 0.5, 7, true
+	want.Journal.Budget = 512
+	want.Retention.Spans = config.Period(7 * 24 * time.Hour)
 	want.TrustedProxies = []string{"10.0.0.0/8", "192.0.2.7"}
 	want.Applications = []config.Application{
 		{ID: "745a78fe5b6e57f6", Name: "Shop", Origins: []string{"https://shop.example", "https://*.shop.example"}},
@@ -173,6 +185,9 @@ func TestFaultsNameTheLineAndTheWayOut(t *testing.T) {
 		{"nested key", "applications:\n  - id: 745a78fe5b6e57f6\n    origin: [x]\n", ":3: applications[0].origin: there is no such key (did you mean origins?)"},
 		{"twice", "data: x\n\ndata: y\n", ":3"},
 		{"no duration", "link_wait: 30\n", ":1: link_wait: this is no duration (write a number and its unit"},
+		{"no period", "retention:\n  spans: 30\n", ":2: retention.spans: this is no duration (write a number and its unit"},
+		{"period out of range", "retention:\n  errors: 30m\n", ":2: retention.errors: 30m0s is out of range"},
+		{"kind that is not kept", "retention: {traces: 1d}\n", ":1: retention.traces: there is no such key (the keys here are requests"},
 		{"no whole number", "memory_limit: 1.5\n", ":1: memory_limit: this is no whole number"},
 		{"no number", "beacon_rate: many\n", ":1: beacon_rate: this is no number"},
 		{"no bool", "insecure_no_auth: yes\n", ":1: insecure_no_auth: this is neither true nor false"},
@@ -286,7 +301,8 @@ func TestPrintRoundTrip(t *testing.T) {
 			t.Errorf("a token is printed:\n%s", &printed)
 		}
 	}
-	for _, want := range []string{"listen: \"127.0.0.1:9000\" # file, line 2\n", "data: \"data\" # default\n", "ingest: [] # file, line 17; 1 with"} {
+	for _, want := range []string{"listen: \"127.0.0.1:9000\" # file, line 2\n", "data: \"data\" # default\n",
+		"journal:\n  # Disk that", "  budget: 512 # file, line 8\n", "  spans: 7d # file, line 10\n", "ingest: [] # file, line 21; 1 with"} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("%q is not printed:\n%s", want, &printed)
 		}

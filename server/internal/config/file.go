@@ -199,6 +199,12 @@ func (f *file) decodeStruct(n *yaml.Node, v reflect.Value, key string) error {
 // which may be a secret.
 func setScalar(v reflect.Value, text string) (problem, hint string) {
 	switch {
+	case v.Type() == reflect.TypeFor[Period]():
+		var p Period
+		if err := p.UnmarshalText([]byte(text)); err != nil {
+			return "this is no duration", "write a number and its unit, at most a hundred years: 30d, 12h, or 0"
+		}
+		v.SetInt(int64(p))
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(text)
 		if err != nil {

@@ -40,12 +40,12 @@ func Load(c Serve, from CommandLine) (*Loaded, error) {
 	}
 	l := &Loaded{Serve: c, file: f, sources: map[string]Source{}}
 	inFile := map[string]reflect.Value{}
-	each(reflect.ValueOf(&f.values).Elem(), "", func(s Setting, v reflect.Value) {
+	each(reflect.ValueOf(&f.values).Elem(), "", true, func(s Setting, v reflect.Value) {
 		if f.lines[s.Key] > 0 {
 			inFile[s.Key] = v
 		}
 	})
-	each(reflect.ValueOf(&l.Serve).Elem(), "", func(s Setting, v reflect.Value) {
+	each(reflect.ValueOf(&l.Serve).Elem(), "", true, func(s Setting, v reflect.Value) {
 		env, inEnv := "", false
 		if s.Env != "" {
 			env, inEnv = from.LookupEnv(s.Env)
@@ -82,7 +82,7 @@ func Load(c Serve, from CommandLine) (*Loaded, error) {
 	}
 	if err := l.Check(); err != nil {
 		if bad, ok := errors.AsType[*Error](err); ok {
-			return nil, l.Explain(strings.ReplaceAll(bad.Setting, "-", "_"), bad.Err, bad.Hint)
+			return nil, l.Explain(keyOf(bad.Setting), bad.Err, bad.Hint)
 		}
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (l *Loaded) Explain(key string, err error, hint string) error {
 			}
 		}
 	}
-	return &Error{strings.ReplaceAll(top, "_", "-"), err, hint}
+	return &Error{flagOf(top), err, hint}
 }
 
 // lineOf returns the line of a key, or of what it is nested in.

@@ -16,7 +16,7 @@ func (l *Loaded) Print(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# The configuration in effect. After each value stands where it comes from.\n")
 	section := ""
-	each(reflect.ValueOf(&l.Serve).Elem(), "", func(s Setting, v reflect.Value) {
+	each(reflect.ValueOf(&l.Serve).Elem(), "", true, func(s Setting, v reflect.Value) {
 		outer, key, nested := strings.Cut(s.Key, ".")
 		indent := ""
 		switch {

@@ -17,14 +17,27 @@ type Setting struct {
 // Settings lists everything that can be set, in the order in which it is printed.
 func Settings() []Setting {
 	var list []Setting
-	each(reflect.ValueOf(&Serve{}).Elem(), "", func(s Setting, _ reflect.Value) {
+	each(reflect.ValueOf(&Serve{}).Elem(), "", true, func(s Setting, _ reflect.Value) {
 		list = append(list, s)
 	})
 	return list
 }
 
-// each visits the settings below a struct.
-func each(v reflect.Value, prefix string, visit func(Setting, reflect.Value)) {
+// flagOf returns the name that the flag of a key has.
+func flagOf(key string) string { return strings.NewReplacer("_", "-", ".", "-").Replace(key) }
+
+// keyOf returns the key that a flag sets.
+func keyOf(flag string) string {
+	for _, s := range Settings() {
+		if s.Flag == flag {
+			return s.Key
+		}
+	}
+	return flag
+}
+
+// each visits the settings below a struct, which may have flags.
+func each(v reflect.Value, prefix string, flags bool, visit func(Setting, reflect.Value)) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		key := field.Tag.Get("yaml")
@@ -33,11 +46,11 @@ func each(v reflect.Value, prefix string, visit func(Setting, reflect.Value)) {
 		}
 		s := Setting{Key: prefix + key, Env: field.Tag.Get("env"), Default: field.Tag.Get("default"), Help: field.Tag.Get("help")}
 		if v.Field(i).Kind() == reflect.Struct {
-			each(v.Field(i), s.Key+".", visit)
+			each(v.Field(i), s.Key+".", flags && field.Tag.Get("kong") != "-", visit)
 			continue
 		}
-		if prefix == "" && field.Tag.Get("kong") != "-" {
-			s.Flag = strings.ReplaceAll(key, "_", "-")
+		if flags && field.Tag.Get("kong") != "-" {
+			s.Flag = flagOf(s.Key)
 		}
 		visit(s, v.Field(i))
 	}

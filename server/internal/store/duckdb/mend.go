@@ -14,7 +14,7 @@ import (
 // database that has given up is opened again.
 
 // keptFree is what a commit needs of the disk beside what the write-ahead log takes, in bytes: room for the
-// commit itself, and for queries that spill.
+// commit itself, and for queries that spill. Options may say another.
 const keptFree = 64 << 20
 
 // mendEvery is the time between two attempts to open the file again.
@@ -27,7 +27,10 @@ func (s *Store) roomFor() error {
 	if err != nil {
 		return nil //nolint:nilerr // where the system does not tell, DuckDB's own error has to do
 	}
-	need := int64(keptFree)
+	need := s.options.KeptFree
+	if need == 0 {
+		need = keptFree
+	}
 	if wal, err := os.Stat(s.path + ".wal"); err == nil { //nolint:gosec // the operator's own path
 		need += 2 * wal.Size()
 	}

@@ -70,4 +70,8 @@ func TestRoom(t *testing.T) {
 	if err := s.Write(t.Context(), g.batch(8)); err != nil {
 		t.Errorf("writing once there is space again: %v", err)
 	}
+	free, s.options.KeptFree = 16<<20, 8<<20
+	if err := s.Write(t.Context(), g.batch(8)); err != nil {
+		t.Errorf("writing where less is to be left: %v", err)
+	}
 }

@@ -30,7 +30,7 @@ const storageVersion = "v1.2.0"
 const connections = 16
 
 // checkpointThreshold is the size of the write-ahead log, in bytes, at which a commit
-// moves it into the tables. DuckDB's own, a quarter of this, has it compress the last
+// moves it into the tables, unless Options say another. DuckDB's own, a quarter of this, has it compress the last
 // rows of each table four times as often; more would make opening after a crash slow.
 const checkpointThreshold = 128 << 20
 
@@ -39,6 +39,10 @@ type Options struct {
 	// MemoryLimit bounds the memory of DuckDB's own buffers, in bytes; 0 means 1 GiB.
 	// What exceeds it spills to a folder beside the file.
 	MemoryLimit int64
+	// CheckpointBytes is the size of the write-ahead log at which it is moved into the tables; 0 means 128 MiB.
+	CheckpointBytes int64
+	// KeptFree is what a commit leaves of the disk, in bytes, beside twice the write-ahead log; 0 means 64 MiB.
+	KeptFree int64
 	// Threads bounds the threads of a query; 0 means one for every two cores. Several queries run beside each other
 	// anyway, and with more threads the many small ones of taking in and linking spend a quarter of their time on
 	// handing each other work.
@@ -168,9 +172,13 @@ func dataSource(path string, o Options) (string, error) {
 	if limit == 0 {
 		limit = 1 << 30
 	}
+	checkpoint := o.CheckpointBytes
+	if checkpoint == 0 {
+		checkpoint = checkpointThreshold
+	}
 	settings := url.Values{
 		"storage_compatibility_version": {storageVersion},
-		"checkpoint_threshold":          {strconv.Itoa(checkpointThreshold) + "B"},
+		"checkpoint_threshold":          {strconv.FormatInt(checkpoint, 10) + "B"},
 		"memory_limit":                  {strconv.FormatInt(limit, 10) + "B"},
 		"autoinstall_known_extensions":  {"false"},
 		"autoload_known_extensions":     {"false"},
