@@ -44,6 +44,7 @@ func (c *serveCommand) Run(ctx context.Context, line *kong.Context, s streams) e
 	}
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+		debug.SetMemoryLimit(gcMemory)
 	}
 	log := slog.New(slog.NewTextHandler(s.stderr, nil))
 	srv, err := startServer(ctx, loaded.Serve, log, gate(s.getenv("THROUGHLINE_DEBUG_STORE_GATE")))
@@ -57,6 +58,9 @@ func (c *serveCommand) Run(ctx context.Context, line *kong.Context, s streams) e
 // gcPercent is Go's GOGC where the operator sets none. What is live is small beside the store's buffers, and taking in
 // makes garbage fast: with Go's own 100 a fifth of the processor's time went there.
 const gcPercent = 400
+
+// gcMemory is the size of Go's heap, in bytes, from which on it is collected more often than that.
+const gcMemory = 512 << 20
 
 // The deadlines of stopping, one a step.
 const (

@@ -122,9 +122,10 @@ func encode(b store.Batch, firstDue time.Duration, memory encoder) (*rows, error
 		}
 	}
 	r.facts = make([]model.SpanFacts, len(b.Spans))
+	names := interned{}
 	for i := range b.Spans {
 		v := &b.Spans[i]
-		r.facts[i] = factsOf(v)
+		r.facts[i] = factsOf(v, names)
 		out := e.row(number(v.SpanID), func() { e.span(v) })
 		if e.err != nil {
 			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, e.err)

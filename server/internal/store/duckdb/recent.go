@@ -3,6 +3,7 @@ package duckdb
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -335,19 +336,35 @@ func (f *fresh) pairs(seq, bucket uint64) []concerned {
 	return all
 }
 
+// interned keeps one copy of each text that many spans have. Theirs may be a part of a much larger text, which
+// what is kept of them must not hold in memory.
+type interned map[string]string
+
+func (m interned) of(s string) string {
+	if s == "" {
+		return ""
+	}
+	kept, ok := m[s]
+	if !ok {
+		kept = strings.Clone(valid(s))
+		m[kept] = kept
+	}
+	return kept
+}
+
 // factsOf is what Work needs to know of a span.
-func factsOf(s *model.Span) model.SpanFacts {
+func factsOf(s *model.Span, names interned) model.SpanFacts {
 	start := s.Start
 	if n, err := nanos(start); err == nil { // else encode says so
 		start = timeOf(n)
 	}
 	return model.SpanFacts{
 		SpanContext: model.SpanContext{TraceID: s.TraceID, SpanID: s.SpanID}, ParentSpanID: s.ParentSpanID, Kind: s.Kind, Flags: s.Flags,
-		Start: start, Duration: s.Duration, Service: valid(s.Service), Route: valid(s.Route), Entry: s.Entry, Via: valid(s.Via),
-		DtrState: model.DtrState(valid(string(s.DtrState))),
+		Start: start, Duration: s.Duration, Service: names.of(s.Service), Route: names.of(s.Route), Entry: s.Entry, Via: names.of(s.Via),
+		DtrState: model.DtrState(names.of(string(s.DtrState))),
 		Dtr: model.Dtr{
-			SpanID: s.Dtr.SpanID, Sampled: s.Dtr.Sampled, ApplicationID: valid(s.Dtr.ApplicationID),
-			InstanceID: valid(s.Dtr.InstanceID), SessionID: valid(s.Dtr.SessionID),
+			SpanID: s.Dtr.SpanID, Sampled: s.Dtr.Sampled, ApplicationID: names.of(s.Dtr.ApplicationID),
+			InstanceID: names.of(s.Dtr.InstanceID), SessionID: names.of(s.Dtr.SessionID),
 		},
 	}
 }
