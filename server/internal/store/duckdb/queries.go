@@ -43,8 +43,10 @@ var (
 	sqlTrace string
 	//go:embed sql/trace_requests.sql
 	sqlTraceRequests string
-	//go:embed sql/traces.sql
-	sqlTraces string
+	//go:embed sql/traces_newest.sql
+	sqlTracesNewest string
+	//go:embed sql/traces_first.sql
+	sqlTracesFirst string
 	//go:embed sql/trace_sums.sql
 	sqlTraceSums string
 	//go:embed sql/facet.sql

@@ -65,25 +65,44 @@ func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []
 	if q == nil {
 		q = s.db
 	}
-	seqs = slices.Sorted(slices.Values(seqs))
 	var all []storedRequest
-	// Rows that stand far from each other are read apart, so that what lies between them is not looked at.
-	for len(seqs) > 0 {
-		n := 1
-		for n < len(seqs) && seqs[n]-seqs[n-1] < farApart {
-			n++
-		}
-		found, err := collect(ctx, q, requestColumns, sqlRequestsBySeq, seqs[:n], unsigned(seqs[0]), unsigned(seqs[n-1]))
+	for _, near := range clusters(seqs) {
+		found, err := collect(ctx, q, requestColumns, sqlRequestsBySeq, near, unsigned(near[0]), unsigned(near[len(near)-1]))
 		if err != nil {
 			return nil, s.failure(ctx, op, err)
 		}
-		all, seqs = append(all, found...), seqs[n:]
+		all = append(all, found...)
 	}
 	return all, nil
 }
 
-// farApart is the distance of rows from which on looking at all rows between them costs more than another query.
-const farApart = 1 << 20
+// A query reads all columns of the rows between those that it is to find, so rows that stand far from each other are read
+// apart; but not too many of them, since a query has its price too.
+const (
+	farApart    = 2048 // rows, as many as DuckDB handles at once
+	maxClusters = 64
+)
+
+// clusters divides rows, in order, at the widest gaps between them.
+func clusters(seqs []uint64) [][]uint64 {
+	seqs = slices.Sorted(slices.Values(seqs))
+	var gaps []int // places of rows that stand far from the one before
+	for i := 1; i < len(seqs); i++ {
+		if seqs[i]-seqs[i-1] >= farApart {
+			gaps = append(gaps, i)
+		}
+	}
+	if len(gaps) >= maxClusters {
+		slices.SortFunc(gaps, func(a, b int) int { return cmp.Compare(seqs[b]-seqs[b-1], seqs[a]-seqs[a-1]) })
+		gaps = slices.Sorted(slices.Values(gaps[:maxClusters-1]))
+	}
+	var all [][]uint64
+	from := 0
+	for _, at := range append(gaps, len(seqs)) {
+		all, from = append(all, seqs[from:at]), at
+	}
+	return all
+}
 
 // Request implements store.Reader.
 func (s *Store) Request(ctx context.Context, id model.EventID) (model.LinkedRequest, error) {
@@ -161,21 +180,21 @@ func (s *Store) TraceRequests(ctx context.Context, id tracecontext.TraceID, limi
 	if id.IsZero() {
 		return nil, nil
 	}
-	found, err := read(ctx, s, op, requestColumns, sqlTraceRequests, s.find(traceKey(keyRequestTrace, id)), id.String(), limit)
+	number := func(n *uint64) []any { return []any{n} }
+	seqs, err := read(ctx, s, op, number, sqlTraceRequests, s.find(traceKey(keyRequestTrace, id)), id.String(), limit)
 	if err != nil {
 		return nil, err
 	}
-	seqs, err := readAll(ctx, s, op, func(n *uint64) []any { return []any{n} }, sqlJoined, id.String())
+	joined, err := readAll(ctx, s, op, number, sqlJoined, id.String())
 	if err != nil {
 		return nil, err
 	}
-	joined, err := s.requestsBySeq(ctx, op, nil, seqs)
-	if err != nil {
-		return nil, err
-	}
-	joined = slices.DeleteFunc(joined, func(r storedRequest) bool { return r.Link.Joined.TraceID != id }) // joined to another one since
-	found = inListingOrder(append(found, joined...))
-	return linked(found[:min(limit, len(found))]), nil
+	found, err := s.requestsBySeq(ctx, op, nil, append(seqs, joined...))
+	found = slices.DeleteFunc(found, func(r storedRequest) bool { // joined to another one since
+		return id != r.Sent.TraceID && id != r.Answer.TraceID && id != r.Link.Joined.TraceID
+	})
+	found = inListingOrder(found)
+	return linked(found[:min(limit, len(found))]), err
 }
 
 // Watermark implements store.Linker.
