@@ -60,7 +60,7 @@ func parse(args []string, out io.Writer) (o options, err error) {
 	flags.DurationVar(&o.longest, "load", 2500*time.Millisecond, "longest time under load before a kill")
 	flags.DurationVar(&o.patience, "patience", 90*time.Second, "how long a reopened server may take until everything is there and has its verdict")
 	flags.DurationVar(&o.block, "block", time.Minute, "how long mode blocked keeps the store shut")
-	flags.IntVar(&o.full, "disk", 64, "size of mode diskfull's file system, in MiB")
+	flags.IntVar(&o.full, "disk", 128, "size of mode diskfull's file system, in MiB")
 	flags.StringVar(&o.folder, "dir", "", "folder for the data; empty: the system's folder for temporary files")
 	flags.Usage = func() {
 		fmt.Fprintln(out, "usage: THROUGHLINE_BINARY=path crash [flags] [-- flags of throughline serve]")

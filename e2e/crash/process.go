@@ -70,6 +70,7 @@ func (l *launcher) spawn(ctx context.Context, data string, env ...string) (*serv
 	args := []string{
 		"serve", "--data", data, "--listen", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0",
 		"--memory-limit", "256", "--link-wait", linkWait.String(), "--link-interval", "50ms",
+		"--beacon-rate", "0", // all senders have one address
 	}
 	s.cmd = exec.CommandContext(ctx, l.binary, append(args, l.args...)...) //nolint:gosec // the binary that the caller wants to be tested
 	s.cmd.Env = append(append(cleanEnvironment(), l.env...), env...)
