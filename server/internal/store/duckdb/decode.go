@@ -57,15 +57,15 @@ func (c *timeColumn) Scan(src any) error {
 }
 
 func (c *eventsColumn) Scan(src any) error {
-	s, ok := src.(string)
+	b, ok := src.([]byte)
 	if !ok {
 		return fmt.Errorf("events of the Go type %T", src)
 	}
 	*c = nil
-	if s == "" {
+	if len(b) == 0 {
 		return nil
 	}
-	events, err := decodeEvents(s)
+	events, err := decodeEvents(b)
 	*c = events
 	return err
 }

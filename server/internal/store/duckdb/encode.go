@@ -407,9 +407,9 @@ func encodeEvents(events []model.SpanEvent) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
-func decodeEvents(s string) ([]model.SpanEvent, error) {
+func decodeEvents(b []byte) ([]model.SpanEvent, error) {
 	var list []storedEvent
-	if err := json.Unmarshal([]byte(s), &list); err != nil {
+	if err := json.Unmarshal(b, &list); err != nil {
 		return nil, err
 	}
 	events := make([]model.SpanEvent, len(list))

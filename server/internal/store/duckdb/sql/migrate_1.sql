@@ -20,7 +20,7 @@ INSERT INTO requests SELECT
     answer_sampled, answer_response_id, delivery, protocol, transfer_size, encoded_body_size, decoded_body_size,
     redirect_start, redirect_end, worker_start, fetch_start, domain_lookup_start, domain_lookup_end,
     connect_start, connect_end, secure_connection_start, request_start, first_interim_response_start,
-    response_start, response_end, attributes, link_status, link_reason, link_detail, link_trace_id,
+    response_start, response_end, encode(attributes), link_status, link_reason, link_detail, link_trace_id,
     link_span_id, link_final, link_due, link_judged_at, '', '', -9223372036854775808, 0
 FROM requests_1 ORDER BY seq;
 
@@ -28,7 +28,7 @@ INSERT INTO navigations SELECT
     seq, id, application_id, instance_id, session_id, page_id, view_id, '', agent_name, agent_version, '', '',
     '', '', '', '', start, duration, clock_offset, clock_uncertainty, clock_source, received, url, '', referrer,
     title, type, activation_start, dom_interactive, dom_content_loaded_event_start,
-    dom_content_loaded_event_end, dom_complete, load_event_start, load_event_end, attributes
+    dom_content_loaded_event_end, dom_complete, load_event_start, load_event_end, encode(attributes)
 FROM navigations_1 ORDER BY seq;
 
 INSERT INTO web_vitals SELECT
@@ -39,7 +39,7 @@ FROM web_vitals_1 ORDER BY seq;
 INSERT INTO spans SELECT
     seq, trace_id, span_id, parent_span_id, name, kind, flags, start, duration, received, trace_state,
     dtr_state, dtr_span_id, dtr_sampled, dtr_application_id, dtr_instance_id, dtr_session_id, service, scope,
-    status_code, status_message, host, kind IN (2, 5), '', 0, '', attributes, resource, events
+    status_code, status_message, host, kind IN (2, 5), '', 0, '', encode(attributes), encode(resource), encode(events)
 FROM spans_1 ORDER BY seq;
 
 INSERT INTO hosts SELECT host, seq FROM hosts_1;

@@ -1,6 +1,7 @@
 -- Version 2 of the file format. Ids are their bytes as big-endian numbers, NULL where
 -- there is none; times are nanoseconds since 1970, the smallest BIGINT where there is
--- none; durations are nanoseconds; attributes are JSON text, '' where there are none.
+-- none; durations are nanoseconds; attributes are JSON text, empty where there are none, as BLOB, since
+-- as VARCHAR its UTF-8 would be checked once more with every row.
 -- seq numbers the rows of all tables in the order of writing, which is nearly that of time.
 -- No table of events has an index: see directory.go.
 
@@ -65,7 +66,7 @@ CREATE TABLE requests (
     first_interim_response_start BIGINT NOT NULL,
     response_start BIGINT NOT NULL,
     response_end BIGINT NOT NULL,
-    attributes VARCHAR NOT NULL USING COMPRESSION zstd,
+    attributes BLOB NOT NULL USING COMPRESSION zstd,
     -- The verdict. It stands beside the event, so that a listing needs no join; a
     -- request that was never judged is pending.
     link_status VARCHAR NOT NULL,
@@ -118,7 +119,7 @@ CREATE TABLE navigations (
     dom_complete BIGINT NOT NULL,
     load_event_start BIGINT NOT NULL,
     load_event_end BIGINT NOT NULL,
-    attributes VARCHAR NOT NULL USING COMPRESSION zstd
+    attributes BLOB NOT NULL USING COMPRESSION zstd
 );
 
 CREATE TABLE web_vitals (
@@ -179,7 +180,7 @@ CREATE TABLE errors (
     handled BOOLEAN NOT NULL,
     request_id UBIGINT,
     fingerprint UBIGINT NOT NULL,
-    attributes VARCHAR NOT NULL USING COMPRESSION zstd
+    attributes BLOB NOT NULL USING COMPRESSION zstd
 );
 
 CREATE TABLE actions (
@@ -208,7 +209,7 @@ CREATE TABLE actions (
     url VARCHAR NOT NULL USING COMPRESSION zstd,
     kind VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
-    attributes VARCHAR NOT NULL USING COMPRESSION zstd
+    attributes BLOB NOT NULL USING COMPRESSION zstd
 );
 
 CREATE TABLE spans (
@@ -238,9 +239,9 @@ CREATE TABLE spans (
     route VARCHAR NOT NULL,
     http_status BIGINT NOT NULL,
     via VARCHAR NOT NULL,
-    attributes VARCHAR NOT NULL USING COMPRESSION zstd,
-    resource VARCHAR NOT NULL USING COMPRESSION zstd,
-    events VARCHAR NOT NULL USING COMPRESSION zstd
+    attributes BLOB NOT NULL USING COMPRESSION zstd,
+    resource BLOB NOT NULL USING COMPRESSION zstd,
+    events BLOB NOT NULL USING COMPRESSION zstd
 );
 
 -- The hosts that spans were seen from, with the seq of the first of them.
