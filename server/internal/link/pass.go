@@ -12,7 +12,7 @@ import (
 
 const (
 	// portion is how many requests are judged between two commits. A portion has its price, whatever is in it.
-	portion = 2000
+	portion = 4000
 	// maxSpans bounds the spans of one trace that bear on a verdict, and with portion the memory of a pass. Those whose
 	// parent is the request, and the one that Server-Timing named, come beside.
 	maxSpans = 1000

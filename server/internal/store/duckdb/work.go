@@ -31,7 +31,7 @@ func join(seq, bucket uint64) store.Watermark {
 
 // workWindow bounds how many rows a portion looks at for what they concern, and so
 // the memory of the search. A request that rows of two windows concern is offered twice.
-const workWindow = 1 << 15
+const workWindow = 1 << 13
 
 // settledRows remembers up to which row no request is due any more, so that the search for those that
 // are need not look at all rows. It is a hint, and begins at zero.
