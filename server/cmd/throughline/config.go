@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -60,6 +61,11 @@ func newGuard(c *config.Serve) (*guard.Guard, error) {
 		ApplicationRate: guard.Rate{PerSecond: c.ApplicationRate, Burst: c.ApplicationBurst},
 		IngestTokens:    c.Tokens.Ingest,
 		APITokens:       c.Tokens.API,
+	}
+	if c.InsecureNoAuth {
+		g.Hosts = []string{"*"}
+	} else if host, _, err := net.SplitHostPort(c.Listen); err == nil {
+		g.Hosts = []string{host}
 	}
 	for _, a := range c.Applications {
 		g.Applications = append(g.Applications, guard.Application{ID: a.ID, Origins: a.Origins, NoOrigin: a.NoOrigin})

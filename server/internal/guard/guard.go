@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ const (
 	OriginNotAllowed   = "origin_not_allowed"
 	RateLimited        = "rate_limited"
 	Unauthenticated    = "unauthenticated"
+	HostNotAllowed     = "host_not_allowed"
 )
 
 // The largest number of senders whose rate is known one by one; see [limiter].
@@ -39,6 +41,9 @@ type Config struct {
 
 	IngestTokens []string // for OTLP; empty: nobody needs one
 	APITokens    []string // for the API and the metrics; empty: nobody needs one
+	// Hosts are the names by which the API is asked for where nobody needs a token, beside localhost and addresses; a
+	// page of another name must not reach it by having that name lead here (DNS rebinding). "*": any name.
+	Hosts []string
 
 	Now func() time.Time // the clock of the rates; nil: time.Now
 }
@@ -80,6 +85,7 @@ type Guard struct {
 	byAddress      *limiter[netip.Addr] // nil: no limit
 	byApplication  *limiter[string]     // nil: no limit
 	ingest, api    tokens
+	hosts          []string // lower case
 	apiRefusals    *prometheus.CounterVec
 	trackedSenders prometheus.GaugeFunc
 }
@@ -108,6 +114,9 @@ func New(c Config) (*Guard, error) {
 	}
 	if g.api, err = newTokens("tokens.api", c.APITokens); err != nil {
 		return nil, err
+	}
+	for _, h := range c.Hosts {
+		g.hosts = append(g.hosts, strings.ToLower(h))
 	}
 	g.trackedSenders = newTrackedSenders(g)
 	return g, nil

@@ -269,3 +269,36 @@ func TestRateOfAnApplication(t *testing.T) {
 		t.Errorf("%d came in after a second, want 2", n)
 	}
 }
+
+// A page of a name that is led to this server's address must not read what it answers without a token.
+func TestTheAPIIsAskedByItsOwnNames(t *testing.T) {
+	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	open := newGuard(t, guard.Config{Hosts: []string{"Monitor.internal"}})
+	closed := newGuard(t, guard.Config{APITokens: []string{"0123456789abcdef0123456789abcdef"}})
+	for host, want := range map[string]int{
+		"localhost:8318": http.StatusNoContent, "LOCALHOST": http.StatusNoContent, "app.localhost:8318": http.StatusNoContent,
+		"127.0.0.1:8318": http.StatusNoContent, "[::1]:8318": http.StatusNoContent, "192.0.2.7": http.StatusNoContent, "monitor.internal:8318": http.StatusNoContent,
+		"evil.example:8318": http.StatusForbidden, "127.0.0.1.evil.example": http.StatusForbidden, "localhost.evil.example": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		for _, path := range []string{"/api/v1/requests", "/metrics"} {
+			r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+			r.Host = host
+			w := httptest.NewRecorder()
+			open.API(next).ServeHTTP(w, r)
+			if w.Code != want || want == http.StatusForbidden && w.Header().Get(guard.RejectReasonHeader) != guard.HostNotAllowed {
+				t.Errorf("%s of host %q answers %d, %v; want %d", path, host, w.Code, w.Header(), want)
+			}
+			r.Header.Set("Authorization", "Bearer 0123456789abcdef0123456789abcdef")
+			w = httptest.NewRecorder()
+			if closed.API(next).ServeHTTP(w, r); w.Code != http.StatusNoContent {
+				t.Errorf("%s of host %q with a token answers %d", path, host, w.Code)
+			}
+		}
+		r := httptest.NewRequest(http.MethodPost, "/beacon", http.NoBody)
+		r.Host = host
+		w := httptest.NewRecorder()
+		if open.API(next).ServeHTTP(w, r); w.Code != http.StatusNoContent {
+			t.Errorf("a beacon to host %q answers %d; pages may reach the server by any name", host, w.Code)
+		}
+	}
+}

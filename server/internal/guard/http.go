@@ -3,7 +3,10 @@ package guard
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,27 +23,54 @@ const RejectReasonHeader = "Throughline-Reject-Reason"
 func (g *Guard) API(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		shows := r.URL.Path == "/metrics" || r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/")
-		if !shows || g.api.allow(r.Header.Get("Authorization")) {
+		switch {
+		case !shows:
 			next.ServeHTTP(w, r)
-			return
+		case !g.api.allow(r.Header.Get("Authorization")):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="throughline"`)
+			g.refuseAPI(w, &RefusalError{
+				http.StatusUnauthorized, Unauthenticated, "an API token is needed",
+				"Send Authorization: Bearer TOKEN, with a token of tokens.api in the server's settings.",
+			})
+		case len(g.api) == 0 && !g.knownHost(r.Host):
+			g.refuseAPI(w, &RefusalError{
+				http.StatusForbidden, HostNotAllowed, "the server is not asked for by a name of its own",
+				"Use localhost or the server's address, or set tokens.api in the server's settings.",
+			})
+		default:
+			next.ServeHTTP(w, r)
 		}
-		g.apiRefusals.WithLabelValues(Unauthenticated).Inc()
-		body, err := json.Marshal(map[string]string{
-			"error": "an API token is needed",
-			"hint":  "Send Authorization: Bearer TOKEN, with a token of tokens.api in the server's settings.",
-		})
-		if err != nil {
-			panic("guard: an answer that is no JSON: " + err.Error()) // two strings of ours
-		}
-		h := w.Header()
-		h.Set("Content-Type", "application/json")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		h.Set("WWW-Authenticate", `Bearer realm="throughline"`)
-		h.Set(RejectReasonHeader, Unauthenticated)
-		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = w.Write(body)
 	})
+}
+
+// knownHost reports whether a Host header names this server: an address, which no other name can lead to, localhost, or
+// one of its names.
+func (g *Guard) knownHost(hostPort string) bool {
+	host := hostPort
+	if h, _, err := net.SplitHostPort(hostPort); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(g.hosts, host) || slices.Contains(g.hosts, "*")
+}
+
+// refuseAPI answers with a refusal.
+func (g *Guard) refuseAPI(w http.ResponseWriter, refused *RefusalError) {
+	g.apiRefusals.WithLabelValues(refused.reason).Inc()
+	body, err := json.Marshal(map[string]string{"error": refused.problem, "hint": refused.hint})
+	if err != nil {
+		panic("guard: an answer that is no JSON: " + err.Error()) // two strings of ours
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set(RejectReasonHeader, refused.reason)
+	w.WriteHeader(refused.status)
+	_, _ = w.Write(body) // a client that is gone needs no answer
 }
 
 // Register registers the guard's own counters. What is refused of beacons and
