@@ -16,10 +16,11 @@ import (
 )
 
 // What journal and store take of a disk, in bytes. What the journal leaves free must be more than the store needs for
-// a commit, which is storeKept and twice its log: else a journal that has filled the disk would keep the store from emptying it.
+// a commit, which is storeKept and twice its log, beside the log itself and what one more commit may add to that: else a
+// journal that has filled the disk would keep the store from emptying it.
 const (
 	journalSegment = 64 << 20 // reserved ahead
-	journalMinFree = 384 << 20
+	journalMinFree = 512 << 20
 	storeKept      = 64 << 20
 	storeLog       = 128 << 20
 )

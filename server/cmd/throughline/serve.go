@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -221,8 +223,23 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          stdlog.New(panicLog{log}, "", 0),
 	}
+}
+
+// panicLog passes on what net/http says of a handler that panicked, which is a bug, without the address that it names. All
+// else that net/http says is of senders that broke off.
+type panicLog struct{ log *slog.Logger }
+
+// Write implements io.Writer.
+func (p panicLog) Write(line []byte) (int, error) {
+	if rest, found := bytes.CutPrefix(line, []byte("http: panic serving ")); found {
+		_, fault, _ := bytes.Cut(rest, []byte(": "))
+		p.log.Error("a handler panicked; please report it", "fault", string(fault))
+	} else {
+		p.log.Debug("a connection failed", "error", string(line))
+	}
+	return len(line), nil
 }
 
 func serveHTTP(s *http.Server, l net.Listener) error {
@@ -257,7 +274,17 @@ func (s *server) stop(ctx context.Context) error {
 	s.stopOnce.Do(func() { close(s.stopping) })
 	listeners, cancel := context.WithTimeout(ctx, stopListeners)
 	defer cancel()
-	errs := []error{s.mainServer.Shutdown(listeners), s.otlpServer.Shutdown(listeners)}
+	var errs []error
+	var stopping errgroup.Group
+	for _, server := range []*http.Server{s.mainServer, s.otlpServer} {
+		stopping.Go(func() error {
+			err := server.Shutdown(listeners)
+			if errors.Is(err, context.DeadlineExceeded) { // a sender that stalls is no failure of ours
+				return server.Close()
+			}
+			return err
+		})
+	}
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -268,6 +295,7 @@ func (s *server) stop(ctx context.Context) error {
 	case <-listeners.Done():
 		s.grpcServer.Stop()
 	}
+	errs = append(errs, stopping.Wait())
 	loading, cancel := context.WithTimeout(ctx, stopLoader)
 	defer cancel()
 	select {

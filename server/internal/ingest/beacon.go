@@ -69,6 +69,11 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	if refused := checkBeaconType(req.Header); refused != nil {
 		return beacon.Beacon{}, refused
 	}
+	client := r.Client(req)
+	if refused := r.crowd.enter(client.Address); refused != nil {
+		return beacon.Beacon{}, refused
+	}
+	defer r.crowd.leave(client.Address)
 	if refused := r.beacons.take(req.Context()); refused != nil {
 		return beacon.Beacon{}, refused
 	}
@@ -91,7 +96,7 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	if b.Accepted() == 0 {
 		return b, nil
 	}
-	return b, r.keep(req.Context(), RecordBeacon, &recordHeader{received: received, client: r.Client(req)}, body)
+	return b, r.keep(req.Context(), RecordBeacon, &recordHeader{received: received, client: client}, body)
 }
 
 // checkBeaconType lets pass what a page can send without a preflight, and JSON

@@ -24,7 +24,7 @@ func newDecoder(tenant tracecontext.Tenant) decoder {
 // decode appends the values of a record to a batch, and returns when it was received. On
 // an error the batch may hold some of them.
 func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err error) {
-	d.traces.dropped = 0
+	d.traces.dropped, d.traces.copied = 0, 0
 	defer func() {
 		// One record must not keep all later ones back for ever, not even by a bug.
 		if fault := recover(); fault != nil {
@@ -65,6 +65,9 @@ func (d *decoder) learn(b *store.Batch, before batchEnds) {
 
 // dropped returns how many attributes the last record's spans lost.
 func (d *decoder) dropped() int { return d.traces.dropped }
+
+// copied returns how many bytes the resources of the last record's spans take beside them.
+func (d *decoder) copied() int { return min(d.traces.copied, maxResourceCopies) }
 
 // batchEnds are the lengths of a batch's lists.
 type batchEnds struct{ requests, navigations, webVitals, errors, actions, spans int }

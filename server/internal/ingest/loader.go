@@ -19,10 +19,13 @@ import (
 // soon as no record waits and the last write was begun minGap ago.
 const (
 	maxBatchRows  = 16_384
-	maxBatchBytes = 32 << 20 // of records; a single one may be larger
+	maxBatchBytes = 32 << 20 // of records and of what they repeat beside each span; a single one may be larger
 	maxBatchTime  = 250 * time.Millisecond
 	minGap        = 50 * time.Millisecond
 )
+
+// apartAfter is how often a batch is tried as a whole before its records are tried one by one.
+const apartAfter = 4
 
 const (
 	trimGap   = time.Second // between two trims of the journal
@@ -154,10 +157,12 @@ func (l *Loader) Run(ctx context.Context) error {
 		return fmt.Errorf("ingest: the journal cannot be read: %w", err)
 	}
 	defer reader.Close()
-	r := run{Loader: l, reader: reader, stored: start, trimmed: start}
+	r := run{Loader: l, reader: reader, stored: start}
 	for {
 		if err := r.step(ctx); err != nil {
 			if ctx.Err() != nil {
+				r.lastTrim = time.Time{}
+				r.trim()
 				return nil
 			}
 			return fmt.Errorf("ingest: the journal cannot be read: %w", err)
@@ -261,7 +266,7 @@ func (r *run) add(ctx context.Context, record Record) error {
 		r.update(func(s *LoaderState) { s.Oldest = received })
 	}
 	r.countLimits()
-	r.bytes += len(record.Payload)
+	r.bytes += len(record.Payload) + r.decoder.copied()
 	r.parts = append(r.parts, part{after, record.Position, endsOf(&r.batch)})
 	r.batch.Position = record.Position
 	return nil
@@ -290,15 +295,17 @@ func (r *run) write(ctx context.Context) error {
 		return err
 	}
 	r.begun = time.Now()
-	invalid := false
+	apart, attempts := false, 0
 	err := r.insist(ctx, func() error {
 		err := r.Writer.Write(ctx, r.batch)
-		if invalid = isInvalid(err); invalid {
+		attempts++
+		// A batch that is too large for the store's memory goes through in parts.
+		if apart = isInvalid(err) || err != nil && attempts >= apartAfter && len(r.parts) > 1; apart {
 			return nil
 		}
 		return err
 	})
-	if err == nil && invalid {
+	if err == nil && apart {
 		err = r.writeEach(ctx)
 	}
 	if err != nil {
@@ -417,6 +424,7 @@ func (r *run) trim() {
 	r.lastTrim = now
 	if err := r.Trim(r.stored); err != nil {
 		r.OnError(fmt.Errorf("ingest: the journal cannot be trimmed: %w", err))
+		return
 	}
-	r.trimmed = r.stored // where it failed, the next batch's trim frees these too
+	r.trimmed = r.stored
 }

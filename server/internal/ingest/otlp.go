@@ -42,7 +42,7 @@ const (
 // stand beside each of their spans, as a store keeps them. Without it, one resource
 // of a few megabytes and many small spans would make terabytes. Spans beyond it keep
 // all but the attributes of their resource.
-const maxResourceCopies = 64 << 20
+const maxResourceCopies = 16 << 20
 
 // The times that a span may have, seen from when it came in.
 const (

@@ -251,6 +251,9 @@ func (a *attributesText) object(body []byte, depth int) (ok bool, err error) {
 		if !a.name(kv.key, first) {
 			a.buf = a.buf[:before]
 			a.dropped++
+			if a.elements++; a.elements > maxValueElements { // each is compared with all names
+				return false, nil
+			}
 			continue
 		}
 		if ok, err := a.element(kv.value, depth); !ok {

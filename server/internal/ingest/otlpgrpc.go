@@ -17,6 +17,9 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
+// maxHeaderBytes bounds the headers of a call, which come before any token is looked at.
+const maxHeaderBytes = 64 << 10
+
 // maxStreams bounds the calls under way on one connection; an exporter has one or two.
 const maxStreams = 32
 
@@ -38,6 +41,7 @@ func (r *Receiver) GRPCServer() *grpc.Server {
 	s := grpc.NewServer(
 		grpc.MaxRecvMsgSize(MaxTraceBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.InitialWindowSize(callWindow),
 		grpc.InitialConnWindowSize(connectionWindow),
 		grpc.ConnectionTimeout(10*time.Second),

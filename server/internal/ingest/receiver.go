@@ -21,6 +21,7 @@ import (
 const (
 	MaxBeaconsInFlight = 128 // of at most beacon.MaxBytes each
 	MaxTracesInFlight  = 16  // of at most MaxTraceBytes each
+	MaxBeaconsOfOne    = 32  // of the senders of one masked address, who must not keep all others out
 )
 
 // The deadlines of one request's steps.
@@ -57,6 +58,7 @@ type Config struct {
 type Receiver struct {
 	Config
 	metrics         *metrics
+	crowd           crowd
 	beacons, traces places
 	bodies          sync.Pool // of *bodyReader
 }
@@ -90,7 +92,7 @@ func New(c Config) (*Receiver, error) {
 		return nil, err
 	}
 	return &Receiver{
-		Config: c, metrics: m,
+		Config: c, metrics: m, crowd: crowd{of: map[string]int{}},
 		beacons: make(places, MaxBeaconsInFlight), traces: make(places, MaxTracesInFlight),
 	}, nil
 }
@@ -117,6 +119,37 @@ func (p places) take(ctx context.Context) *refusal {
 }
 
 func (p places) free() { <-p }
+
+// crowd counts what is under way of each sender.
+type crowd struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+// enter counts a sender in; leave must be called where it returns nil. Who is not known is not counted.
+func (c *crowd) enter(sender string) *refusal {
+	if sender == "" {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[sender] >= MaxBeaconsOfOne {
+		return refuseUnavailable("too many requests of this sender are under way")
+	}
+	c.of[sender]++
+	return nil
+}
+
+func (c *crowd) leave(sender string) {
+	if sender == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[sender]--; c.of[sender] == 0 {
+		delete(c.of, sender)
+	}
+}
 
 // keep puts a body into the journal. It outlives the sender's connection: a page
 // that closes right after its beacon has no second chance.

@@ -108,14 +108,20 @@ func (r *run) has(h uint64) bool {
 // add adds a key; some come twice.
 func (r *run) add(h uint64) {
 	set(r.open, h)
+	if len(r.hashes) >= 4*runKeys { // of commits that failed and were tried again
+		r.hashes = distinct(r.hashes)
+	}
 	r.hashes = append(r.hashes, h)
+}
+
+func distinct(hashes []uint64) []uint64 {
+	slices.Sort(hashes)
+	return slices.Compact(hashes)
 }
 
 // build makes the filter of a run that is to be closed.
 func (r *run) build() (*xorfilter.BinaryFuse[uint16], error) {
-	hashes := slices.Clone(r.hashes)
-	slices.Sort(hashes)
-	return xorfilter.NewBinaryFuse[uint16](slices.Compact(hashes))
+	return xorfilter.NewBinaryFuse[uint16](distinct(slices.Clone(r.hashes)))
 }
 
 // seqRange is the rows from first to last; none where last is less.

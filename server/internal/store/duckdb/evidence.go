@@ -64,14 +64,17 @@ func (s *Store) addTraces(ctx context.Context, q querier, v *view, evidence []mo
 	for i := range evidence {
 		e := &evidence[i]
 		own := e.Request.TraceContext().TraceID
-		var err error
-		if e.Trace, err = s.addBeyond(ctx, q, &e.Request, own, byTrace[own], maxSpans); err != nil {
-			return err
-		}
+		e.Trace = byTrace[own]
 		if answer := e.Request.Answer.TraceID; answer != own {
-			if e.AnswerTrace, err = s.addBeyond(ctx, q, &e.Request, answer, byTrace[answer], maxSpans); err != nil {
-				return err
-			}
+			e.AnswerTrace = byTrace[answer]
+		}
+	}
+	for id, first := range byTrace {
+		if len(first) < maxSpans || maxSpans == 0 && len(s.find(traceKey(keySpanTrace, id))) == 0 {
+			continue
+		}
+		if err := s.addBeyond(ctx, q, id, evidence, maxSpans); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -82,80 +85,100 @@ func compareFacts(a, b model.SpanFacts) int {
 	return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(number(a.SpanID), number(b.SpanID)))
 }
 
-// addBeyond adds, to the first spans of a trace that has more, those whose parent is the request's or which
+// addBeyond adds, to the first spans of a trace that may have more, those whose parent is a request's or which its answer's
 // Server-Timing named.
-func (s *Store) addBeyond(ctx context.Context, q querier, r *model.RequestEvent, id tracecontext.TraceID, first []model.SpanFacts, maxSpans int) ([]model.SpanFacts, error) {
-	if len(first) < maxSpans || id.IsZero() || maxSpans == 0 && len(s.find(traceKey(keySpanTrace, id))) == 0 {
-		return first, nil
-	}
-	var named tracecontext.SpanID
-	if r.Answer.TraceID == id {
-		named = r.Answer.SpanID
+func (s *Store) addBeyond(ctx context.Context, q querier, id tracecontext.TraceID, evidence []model.Evidence, maxSpans int) error {
+	var parents, named []uint64
+	for i := range evidence {
+		r := &evidence[i].Request
+		if !r.Sent.SpanID.IsZero() {
+			parents = append(parents, number(r.Sent.SpanID))
+		}
+		if r.Answer.TraceID == id && !r.Answer.SpanID.IsZero() {
+			named = append(named, number(r.Answer.SpanID))
+		}
 	}
 	query := strings.ReplaceAll(sqlWorkBeyond, "/*near*/", stretches("spans", sqlFactColumns, s.find(traceKey(keySpanTrace, id))))
-	found, err := collect(ctx, q, factColumns, query, id.String(), maxSpans, unsigned(number(r.Sent.SpanID)), unsigned(number(named)))
+	found, err := collect(ctx, q, factColumns, query, id.String(), maxSpans, parents, named)
 	if err != nil || len(found) == 0 {
-		return first, err
+		return err
 	}
-	return slices.Concat(first, found), nil
+	for i := range evidence {
+		e := &evidence[i]
+		into := &e.Trace
+		if e.Request.TraceContext().TraceID != id {
+			if into = &e.AnswerTrace; e.Request.Answer.TraceID != id {
+				continue
+			}
+		}
+		n := 0
+		for _, f := range found {
+			child := !e.Request.Sent.SpanID.IsZero() && f.ParentSpanID == e.Request.Sent.SpanID
+			if (child || f.SpanContext == e.Request.Answer.SpanContext) && n < maxSpans {
+				*into, n = append(*into, f), n+1 // the slice is clipped, so others that share it keep theirs
+			}
+		}
+	}
+	return nil
 }
 
 // addNamed adds the spans of other traces whose dtr entry names the request.
 func (s *Store) addNamed(ctx context.Context, q querier, v *view, evidence []model.Evidence, maxSpans int) error {
-	var at []int // places in evidence, of those with more in the tables
-	var ids []uint64
-	var traces []string
+	var ids []uint64 // of those with more in the tables
 	var ranges []seqRange
+	byName := map[tracecontext.SpanID][]model.SpanFacts{}
 	for i := range evidence {
-		e := &evidence[i]
-		sent, own := e.Request.Sent.SpanID, e.Request.TraceContext().TraceID
-		if sent.IsZero() {
+		sent := evidence[i].Request.Sent.SpanID
+		if _, ok := byName[sent]; ok || sent.IsZero() {
 			continue
 		}
-		for _, f := range v.named(sent) {
-			if f.TraceID != own {
-				e.ByDtr = append(e.ByDtr, f)
-			}
+		byName[sent] = v.named(sent)
+		if older := before(s.find(idKey(keyDtr, number(sent))), v.from); len(older) > 0 {
+			ids, ranges = append(ids, number(sent)), append(ranges, older...)
 		}
-		older := before(s.find(idKey(keyDtr, number(sent))), v.from)
-		if len(older) == 0 {
-			continue
-		}
-		trace := ""
-		if !own.IsZero() {
-			trace = own.String()
-		}
-		at, ids, traces, ranges = append(at, i), append(ids, number(sent)), append(traces, trace), append(ranges, older...)
 	}
 	if len(ranges) > 0 {
-		type named struct {
-			wanted int
-			facts  model.SpanFacts
-		}
-		columns := func(n *named) []any { return append([]any{&n.wanted}, factColumns(&n.facts)...) }
 		query := strings.ReplaceAll(sqlWorkDtr, "/*near*/", stretches("spans", sqlFactColumns, merged(ranges)))
-		found, err := collect(ctx, q, columns, query, ids, traces, maxSpans)
+		found, err := collect(ctx, q, factColumns, query, ids, maxSpans)
 		if err != nil {
 			return err
 		}
-		for _, n := range found {
-			e := &evidence[at[n.wanted]]
-			e.ByDtr = append(e.ByDtr, n.facts)
+		for _, f := range found {
+			byName[f.Dtr.SpanID] = append(byName[f.Dtr.SpanID], f)
 		}
+	}
+	for _, all := range byName {
+		slices.SortFunc(all, func(a, b model.SpanFacts) int {
+			return cmp.Or(compareFacts(a, b), bytes.Compare(a.TraceID[:], b.TraceID[:]))
+		})
 	}
 	for i := range evidence {
 		e := &evidence[i]
-		slices.SortFunc(e.ByDtr, func(a, b model.SpanFacts) int {
-			return cmp.Or(compareFacts(a, b), bytes.Compare(a.TraceID[:], b.TraceID[:]))
-		})
-		if len(e.ByDtr) > maxSpans {
-			e.ByDtr = slices.Clip(e.ByDtr[:maxSpans])
-		}
-		if len(e.ByDtr) == 0 {
-			e.ByDtr = nil
-		}
+		e.ByDtr = ofOtherTraces(byName[e.Request.Sent.SpanID], e.Request.TraceContext().TraceID, maxSpans)
 	}
 	return nil
+}
+
+// ofOtherTraces returns the first of some spans that are of other traces than one; they are shared where all of them are.
+func ofOtherTraces(all []model.SpanFacts, own tracecontext.TraceID, limit int) []model.SpanFacts {
+	first := all[:min(limit, len(all))]
+	isOwn := func(f model.SpanFacts) bool { return f.TraceID == own }
+	switch {
+	case len(first) == 0:
+		return nil
+	case !slices.ContainsFunc(first, isOwn):
+		return slices.Clip(first)
+	}
+	var others []model.SpanFacts
+	for _, f := range all {
+		if len(others) == limit {
+			break
+		}
+		if !isOwn(f) {
+			others = append(others, f)
+		}
+	}
+	return others
 }
 
 // addHosts adds whether any span was seen from the request's host, and of which services.
@@ -190,76 +213,4 @@ func addHosts(ctx context.Context, q querier, _ *view, evidence []model.Evidence
 		}
 	}
 	return nil
-}
-
-// maxOtherSessions bounds SameAnswer.Sessions.
-const maxOtherSessions = 100
-
-// addSameAnswers adds which requests of other sessions got the same answer.
-func (s *Store) addSameAnswers(ctx context.Context, q querier, v *view, evidence []model.Evidence, _ int) error {
-	same := map[int][]sameAnswer{} // by places in evidence
-	var at []int                   // those with more in the tables
-	var traces, sessions, urls []string
-	var responses []int64
-	var ranges []seqRange
-	const noResponse = 1 << 40 // what no response id is
-	for i := range evidence {
-		r := &evidence[i].Request
-		id := r.Answer.ResponseID
-		if r.SessionID == "" || r.Answer.TraceID.IsZero() && id == nil {
-			continue
-		}
-		if here := v.sameAnswers(r); len(here) > 0 {
-			same[i] = here
-		}
-		var older []seqRange
-		trace, response := "", int64(noResponse)
-		if !r.Answer.TraceID.IsZero() {
-			trace, older = r.Answer.TraceID.String(), s.find(traceKey(keyRequestTrace, r.Answer.TraceID))
-		}
-		if id != nil {
-			response, older = int64(*id), append(older, s.find(responseKey(*id, r.URL))...)
-		}
-		if older = before(older, v.from); len(older) == 0 {
-			continue
-		}
-		at, traces, responses = append(at, i), append(traces, trace), append(responses, response)
-		sessions, urls, ranges = append(sessions, r.SessionID), append(urls, r.URL), append(ranges, older...)
-	}
-	if len(ranges) > 0 {
-		type stored struct {
-			wanted int
-			id     model.EventID
-			sameAnswer
-		}
-		columns := func(o *stored) []any {
-			return []any{&o.wanted, (*idColumn)(&o.id), &o.session, (*timeColumn)(&o.start)}
-		}
-		near := stretches("requests", "id, session_id, start, url, answer_trace_id, answer_response_id", merged(ranges))
-		found, err := collect(ctx, q, columns, strings.ReplaceAll(sqlWorkAnswers, "/*near*/", near), traces, responses, sessions, urls)
-		if err != nil {
-			return err
-		}
-		for _, o := range found {
-			o.sameAnswer.id = o.id
-			same[at[o.wanted]] = append(same[at[o.wanted]], o.sameAnswer)
-		}
-	}
-	for i, all := range same {
-		evidence[i].SameAnswer = firstOf(all)
-	}
-	return nil
-}
-
-// firstOf sums requests up that got the same answer.
-func firstOf(all []sameAnswer) *model.SameAnswer {
-	sessions := map[string]bool{}
-	first := all[0]
-	for _, a := range all {
-		sessions[a.session] = true
-		if cmp.Or(a.start.Compare(first.start), cmp.Compare(number(a.id), number(first.id))) < 0 {
-			first = a
-		}
-	}
-	return &model.SameAnswer{RequestID: first.id, SessionID: first.session, Start: first.start, Sessions: min(len(sessions), maxOtherSessions)}
 }

@@ -107,9 +107,9 @@ func (s *Store) term(c *conditions, t *store.Term, fields map[store.Field]string
 		case t.Field.IsNumber():
 			values[i] = c.arg(t.Number(i))
 		case t.Op == store.Contains:
-			values[i] = fmt.Sprintf("contains(%s, %s)", sqlFold(column), c.arg(strings.ToLower(v)))
+			values[i] = fmt.Sprintf("contains(%s, %s)", sqlFold(column), c.arg(strings.ToLower(valid(v))))
 		default:
-			values[i] = c.arg(v)
+			values[i] = c.arg(valid(v))
 		}
 	}
 	var condition string

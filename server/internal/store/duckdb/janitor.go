@@ -31,6 +31,7 @@ func (s *Store) Expire(ctx context.Context, before store.Retention) error {
 		}
 		query := fmt.Sprintf(sqlExpire, tableNames[t], timeColumns[t])
 		err := s.submit(ctx, op, &change{rows: new(rows), run: func(ctx context.Context, conn *sql.Conn) error {
+			s.writer.recent.forget()
 			_, err := conn.ExecContext(ctx, query, clampNanos(at))
 			return err
 		}})
@@ -38,11 +39,6 @@ func (s *Store) Expire(ctx context.Context, before store.Retention) error {
 			return err
 		}
 	}
-	if err := s.enter(op); err != nil {
-		return err
-	}
-	s.writer.recent.forget()
-	s.leave()
 	return s.forget(ctx, op)
 }
 

@@ -43,6 +43,35 @@ func (s *Store) roomFor() error {
 	}
 }
 
+// makeRoom is roomFor, but where the write-ahead log is what takes the room, it is moved into the tables first: else a store
+// that waits for room would keep it from itself.
+func (s *Store) makeRoom(ctx context.Context) error {
+	err := s.roomFor()
+	if err == nil {
+		return nil
+	}
+	wal, statErr := os.Stat(s.path + ".wal") //nolint:gosec // the operator's own path
+	if statErr != nil || wal.Size() < leastLog {
+		return err
+	}
+	if free, freeErr := s.free(filepath.Dir(s.path)); freeErr != nil || free < wal.Size()+leastLog {
+		return err
+	}
+	c := &change{rows: new(rows), shrink: true, done: make(chan error, 1)}
+	select {
+	case s.writer.changes <- c:
+	case <-ctx.Done():
+		return err
+	}
+	if <-c.done != nil {
+		return err
+	}
+	return s.roomFor()
+}
+
+// leastLog is the size of a write-ahead log that is worth moving into the tables, in bytes.
+const leastLog = 1 << 20
+
 // failure is as the function of this name; where the engine has given up, it has the file opened again.
 func (s *Store) failure(ctx context.Context, op string, err error) error {
 	err = failure(ctx, op, err)
@@ -87,6 +116,7 @@ func (s *Store) mend(cause *Error) {
 		if err == nil {
 			s.mu.Lock()
 			s.engine, s.down = e, nil
+			s.settled.lower(1)
 			s.mu.Unlock()
 			return
 		}

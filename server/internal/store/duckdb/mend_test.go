@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -73,5 +74,33 @@ func TestRoom(t *testing.T) {
 	free, s.options.KeptFree = 16<<20, 8<<20
 	if err := s.Write(t.Context(), g.batch(8)); err != nil {
 		t.Errorf("writing where less is to be left: %v", err)
+	}
+}
+
+// TestRoomFromTheLog: a write-ahead log that takes the room is moved into the tables, so that the store does not wait for
+// room which it takes itself.
+func TestRoomFromTheLog(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "test.duckdb"))
+	g := newTraffic(1)
+	if err := s.Write(t.Context(), g.batch(8000)); err != nil {
+		t.Fatal(err)
+	}
+	log := func() int64 {
+		info, err := os.Stat(s.path + ".wal")
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	if log() < 2*leastLog {
+		t.Fatalf("the log has %d bytes only", log())
+	}
+	s.options.KeptFree = 8 << 20
+	s.free = func(string) (int64, error) { return 8<<20 + log() + leastLog, nil } // too little for twice the log
+	if err := s.Write(t.Context(), g.batch(8)); err != nil {
+		t.Errorf("writing where the log takes the room: %v", err)
+	}
+	if log() > leastLog {
+		t.Errorf("the log still has %d bytes", log())
 	}
 }

@@ -152,8 +152,8 @@ func (s *Store) Tail(ctx context.Context, after uint64, f store.Filter, limit in
 		return nil, 0, err
 	}
 	slices.SortFunc(found, func(a, b storedRequest) int { return cmp.Compare(a.seq, b.seq) })
-	if len(found) == limit {
-		return linked(found), found[limit-1].seq, nil
+	if len(seqs) == limit {
+		return linked(found), seqs[limit-1], nil
 	}
 	return linked(found), max(after, end[0]), nil
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -17,8 +16,12 @@ import (
 //
 // A generation is the rows of a run of the directory, so that a run lies either in memory or before it.
 
-// keptGenerations is how many generations are kept, about 100,000 rows in all.
-const keptGenerations = 4
+// keptGenerations is how many generations are kept, about 100,000 rows in all; generationBytes bounds the requests of one, in
+// bytes: where they are large, a generation is only a part of a run.
+const (
+	keptGenerations = 4
+	generationBytes = 32 << 20
+)
 
 // recent holds the last rows. Its methods may be called from many goroutines.
 type recent struct {
@@ -31,6 +34,7 @@ type recent struct {
 // generation is the rows from one seq up to where the next generation begins.
 type generation struct {
 	first    uint64
+	bytes    int         // about what its requests take
 	rows     []recentRow // by seq
 	requests map[uint64]*recentRequest
 	byTrace  map[tracecontext.TraceID][]*recentRequest // carried or answered
@@ -39,6 +43,9 @@ type generation struct {
 	traces   map[tracecontext.TraceID][]model.SpanFacts
 	named    map[tracecontext.SpanID][]model.SpanFacts // SERVER spans by what their dtr entry names
 }
+
+// requestBytes is about what a request takes beside its longest texts.
+const requestBytes = 1 << 10
 
 // recentRow is one row: a request, or a span by what it concerns.
 type recentRow struct {
@@ -63,6 +70,11 @@ func newRecent(last uint64) *recent {
 func (r *recent) turn(first uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.begin(first)
+}
+
+// begin is turn for who holds mu.
+func (r *recent) begin(first uint64) {
 	kept := r.kept[max(0, len(r.kept)+1-keptGenerations):]
 	r.kept = append(slices.Clone(kept), newGeneration(first)) // a copy, since views have the other
 }
@@ -103,7 +115,11 @@ func (r *recent) add(w *written) {
 	r.newHost = max(r.newHost, w.newHost)
 	if len(w.requests)+len(w.spans) > 0 {
 		r.last = max(r.last, w.last)
-		r.kept[len(r.kept)-1].add(w)
+		now := r.kept[len(r.kept)-1]
+		now.add(w)
+		if now.bytes > generationBytes {
+			r.begin(w.last + 1)
+		}
 	}
 	for i := range w.links {
 		l := &w.links[i]
@@ -115,6 +131,7 @@ func (r *recent) add(w *written) {
 
 func (g *generation) add(w *written) {
 	for _, q := range w.requests {
+		g.bytes += requestBytes + len(q.event.URL) + len(q.event.Attributes)
 		g.requests[q.seq] = q
 		g.rows = append(g.rows, recentRow{seq: q.seq, request: q})
 		sent, answer := q.event.Sent, &q.event.Answer
@@ -279,34 +296,17 @@ func (v *view) named(id tracecontext.SpanID) []model.SpanFacts {
 	return all
 }
 
-// sameAnswer is a request that got an answer which another one got too.
-type sameAnswer struct {
-	id      model.EventID
-	session string
-	start   time.Time
-}
-
-// sameAnswers returns the requests of other sessions that are here and got the answer of this one.
-func (v *view) sameAnswers(e *model.RequestEvent) []sameAnswer {
+// answered sums up who got one answer: the requests in memory that an index holds and is says yes to.
+func (v *view) answered(sum *answerSum, index func(*generation) []*recentRequest, is func(*model.RequestEvent) bool) {
 	v.r.mu.Lock()
 	defer v.r.mu.Unlock()
-	var same []sameAnswer
-	add := func(all []*recentRequest, is func(*model.RequestEvent) bool) {
-		for _, q := range all {
-			if q.event.SessionID != "" && q.event.SessionID != e.SessionID && is(&q.event) {
-				same = append(same, sameAnswer{q.event.ID, q.event.SessionID, q.event.Start})
+	for _, g := range v.kept {
+		for _, q := range index(g) {
+			if q.event.SessionID != "" && is(&q.event) {
+				sum.add(sameAnswer{q.event.ID, q.event.SessionID, q.event.Start})
 			}
 		}
 	}
-	for _, g := range v.kept {
-		if id := e.Answer.TraceID; !id.IsZero() {
-			add(g.byTrace[id], func(o *model.RequestEvent) bool { return o.Answer.TraceID == id })
-		}
-		if id := e.Answer.ResponseID; id != nil {
-			add(g.byAnswer[*id], func(o *model.RequestEvent) bool { return o.URL == e.URL })
-		}
-	}
-	return same
 }
 
 // before returns the parts of ranges before a seq.

@@ -96,10 +96,10 @@ func (s *Store) selectSpans(c *conditions, q *store.TraceQuery) {
 	c.and("entry")
 	s.filter(c, &store.Filter{From: q.From, To: q.To}, nil, "start")
 	if q.Service != "" {
-		c.and("service = ?", q.Service)
+		c.and("service = ?", valid(q.Service))
 	}
 	if q.Name != "" {
-		part := strings.ToLower(q.Name)
+		part := strings.ToLower(valid(q.Name))
 		c.and("(contains("+sqlFold("name")+", ?) OR contains("+sqlFold("route")+", ?))", part, part)
 	}
 	if q.MinDuration > 0 {

@@ -361,11 +361,15 @@ const maxStretches = 48
 // stretches is a table's columns in some stretches of rows, each of which is read alone.
 func stretches(table, columns string, ranges []seqRange) string {
 	for apart := uint64(1); len(ranges) > maxStretches; apart *= 4 {
-		ranges = slices.Clone(ranges)
-		for i := range ranges {
-			ranges[i].last += apart
+		joined := slices.Clone(ranges[:1])
+		for _, r := range ranges[1:] {
+			if last := &joined[len(joined)-1]; r.first-last.last <= apart {
+				last.last = r.last
+			} else {
+				joined = append(joined, r)
+			}
 		}
-		ranges = merged(ranges)
+		ranges = joined
 	}
 	if len(ranges) == 0 {
 		return "(SELECT " + columns + " FROM " + table + " WHERE false)"

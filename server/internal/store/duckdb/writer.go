@@ -75,9 +75,6 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 			}
 			l.Row = found[0]
 		}
-		if !l.Due.IsZero() && !l.Final {
-			s.settled.lower(l.Row)
-		}
 		if at, err := nanos(l.JudgedAt); err == nil { // else linkValues says so
 			l.JudgedAt = timeOf(at)
 		}
@@ -87,6 +84,14 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 		}
 		c.links, c.verdicts = append(c.links, v), append(c.verdicts, l)
 	}
+	// What is due again must be looked for, whatever a call of Work has found meanwhile.
+	defer func() {
+		for i := range c.verdicts {
+			if l := &c.verdicts[i]; !l.Due.IsZero() && !l.Final {
+				s.settled.lower(l.Row)
+			}
+		}
+	}()
 	return s.submit(ctx, op, c)
 }
 
@@ -98,6 +103,7 @@ type change struct {
 	verdicts  []model.Link     // the same, as they were given
 	watermark *store.Watermark // nil: stays
 	run       func(context.Context, *sql.Conn) error
+	shrink    bool       // nothing else: the write-ahead log is moved into the tables
 	done      chan error // takes one
 }
 
@@ -107,7 +113,7 @@ func (s *Store) submit(ctx context.Context, op string, c *change) error {
 	}
 	defer s.leave()
 	if c.run == nil {
-		if err := s.roomFor(); err != nil {
+		if err := s.makeRoom(ctx); err != nil {
 			return err
 		}
 	}
@@ -186,17 +192,22 @@ func newWriter(ctx context.Context, db *sql.DB, d *directory) (_ *writer, err er
 
 func (w *writer) run() {
 	defer close(w.stopped)
-	for first := range w.changes {
-		group := []*change{first}
-		for n := first.rows.count(); n < maxGroup; {
-			c := w.waiting()
-			if c == nil {
+	for next := range w.changes {
+		var group []*change
+		for n := 0; next != nil && !next.shrink; next = w.waiting() {
+			group = append(group, next)
+			if n += next.rows.count(); n >= maxGroup {
+				next = nil
 				break
 			}
-			group = append(group, c)
-			n += c.rows.count()
 		}
-		w.settle(group, w.commit(group))
+		if len(group) > 0 {
+			w.settle(group, w.commit(group))
+		}
+		if next != nil {
+			_, err := w.conn.ExecContext(context.Background(), "CHECKPOINT")
+			next.done <- err
+		}
 	}
 }
 
@@ -302,7 +313,9 @@ func (w *writer) commit(group []*change) (err error) {
 	}
 	w.recent.add(&tx.written)
 	if closed != nil {
-		w.recent.turn(w.directory.turn(closed))
+		first := w.directory.turn(closed)
+		w.seq = first - 1 // seqs that repeats or a failed commit left unused belong to the closed run
+		w.recent.turn(first)
 	}
 	if len(w.hosts)+len(tx.hosts) > maxRemembered {
 		clear(w.hosts)

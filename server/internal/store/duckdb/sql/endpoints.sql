@@ -19,9 +19,9 @@ parts AS (
 SELECT host, method, endpoint, count(*) AS total, count(*) FILTER (failed), count(*) FILTER (link_status = 'linked'),
     count(*) FILTER (link_status = 'partial'), count(*) FILTER (link_status = 'unlinked'),
     quantile_disc(duration_bucket, [0.5, 0.75, 0.95]), count(*) FILTER (timed),
-    coalesce(sum(frontend) FILTER (timed), 0)::BIGINT,
-    coalesce(sum(duration - backend - frontend) FILTER (timed), 0)::BIGINT,
-    coalesce(sum(backend) FILTER (timed), 0)::BIGINT
+    least(coalesce(sum(frontend) FILTER (timed), 0), 9223372036854775807)::BIGINT,
+    least(coalesce(sum(duration - backend - frontend) FILTER (timed), 0), 9223372036854775807)::BIGINT,
+    least(coalesce(sum(backend) FILTER (timed), 0), 9223372036854775807)::BIGINT
 FROM parts
 GROUP BY host, method, endpoint
 ORDER BY total DESC, host, method, endpoint

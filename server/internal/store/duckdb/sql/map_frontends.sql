@@ -5,7 +5,7 @@ WITH newest AS (
     ORDER BY start DESC, id DESC
     LIMIT $1
 )
-SELECT application_id, entry_service, count(*), count(*) FILTER (failed), sum(duration)::BIGINT
+SELECT application_id, entry_service, count(*), count(*) FILTER (failed), least(sum(duration), 9223372036854775807)::BIGINT
 FROM newest
 WHERE entry_service <> ''
 GROUP BY ALL

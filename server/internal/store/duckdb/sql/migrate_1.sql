@@ -43,8 +43,8 @@ INSERT INTO spans SELECT
 FROM spans_1 ORDER BY seq;
 
 INSERT INTO hosts SELECT host, seq FROM hosts_1;
-INSERT INTO services SELECT service, '', min(received) FROM spans GROUP BY service;
-INSERT INTO services SELECT service, host, min(received) FROM spans WHERE host <> '' GROUP BY service, host;
+INSERT INTO services SELECT service, '', min(received) FROM spans WHERE service <> '' GROUP BY service;
+INSERT INTO services SELECT service, host, min(received) FROM spans WHERE service <> '' AND host <> '' GROUP BY service, host;
 UPDATE state SET watermark = (SELECT max(watermark) FROM link_state_1);
 INSERT INTO joined SELECT link_trace_id, seq FROM requests
 WHERE link_trace_id IS NOT NULL AND link_trace_id IS DISTINCT FROM sent_trace_id AND link_trace_id IS DISTINCT FROM answer_trace_id;
