@@ -205,10 +205,15 @@ func (w *writer) run() {
 			w.settle(group, w.commit(group))
 		}
 		if next != nil {
-			_, err := w.conn.ExecContext(context.Background(), "CHECKPOINT")
-			next.done <- err
+			next.done <- w.shrink()
 		}
 	}
+}
+
+// shrink moves the write-ahead log into the tables.
+func (w *writer) shrink() error {
+	_, err := w.conn.ExecContext(context.Background(), "CHECKPOINT") // it does not end halfway
+	return err
 }
 
 // settle tells the callers of a group how its commit went. One change that cannot be
