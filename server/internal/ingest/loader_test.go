@@ -442,3 +442,34 @@ func TestRejectFolder(t *testing.T) {
 		t.Errorf("%s, %v", payload, err)
 	}
 }
+
+// TestLoaderTrimsWhatWasStoredBefore: a start after an end between commit and trim, or after a trim that failed, frees the
+// journal without a record coming, which a full journal would not take.
+func TestLoaderTrimsWhatWasStoredBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLoading(t, nil)
+		l.put(t, "a")
+		l.put(t, "b")
+		if err := l.Await(t.Context(), 20); err != nil {
+			t.Fatal(err)
+		}
+		l.stop()
+		l.line.trimmed = 0 // as if the end had come before the trim
+		failures := 2
+		again := startLoading(t, func(c *LoaderConfig) {
+			c.Open, c.Writer = l.line.reader, l.engine
+			c.Trim = func(p store.Position) error {
+				if failures > 0 {
+					failures--
+					return errors.New("the disk is busy")
+				}
+				return l.line.trim(p)
+			}
+		})
+		<-time.After(5 * trimGap)
+		if l.line.trimmed != 20 || len(again.told) != 2 {
+			t.Errorf("trimmed up to %d after the errors %v, want 20 after two", l.line.trimmed, again.told)
+		}
+		again.stop()
+	})
+}
