@@ -300,3 +300,38 @@ func TestEveryAnswerKeepsBrowsersInBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionWithoutRequests: what has a timeline has a page of its own, whatever it consists of.
+func TestSessionWithoutRequests(t *testing.T) {
+	st := shop(t)
+	who := func(session string) model.Frontend {
+		return model.Frontend{SessionID: session, ApplicationID: "745a78fe5b6e57f6", InstanceID: "i-" + session, Client: model.Client{Browser: "Firefox"}}
+	}
+	if err := st.Write(t.Context(), store.Batch{
+		Errors: []model.ErrorEvent{
+			{ID: eventID(0x51), Frontend: who("errors"), Time: at(10), Message: "no"},
+			{ID: eventID(0x52), Frontend: who("errors"), Time: at(30), Message: "no"},
+			{ID: eventID(0x53), Frontend: who("mixed"), Time: at(20), Message: "no"},
+		},
+		Navigations: []model.NavigationEvent{{ID: eventID(0x54), Frontend: who("pages"), Start: at(5)}},
+		WebVitals:   []model.WebVital{{ID: eventID(0x55), Frontend: who("vitals"), Time: at(7), Name: "LCP"}},
+		Actions:     []model.ActionEvent{{ID: eventID(0x56), Frontend: who("mixed"), Start: at(40), Kind: "click"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, st)
+	for id, want := range map[string][2]int{"errors": {10, 30}, "mixed": {20, 40}, "pages": {5, 5}, "vitals": {7, 7}} {
+		resp, body := get(t, s, "/api/v1/sessions/"+id)
+		session, _ := body["session"].(map[string]any)
+		if resp.StatusCode != http.StatusOK || session["session.id"] != id || session["rum.instance.id"] != "i-"+id || session["user_agent.name"] != "Firefox" ||
+			session["start_time"] != at(want[0]).Format(time.RFC3339Nano) || session["end_time"] != at(want[1]).Format(time.RFC3339Nano) || session["requests"] != 0.0 {
+			t.Errorf("%s: status %d, %v", id, resp.StatusCode, body)
+		}
+		if resp, _ := get(t, s, "/api/v1/sessions/"+id+"/timeline"); resp.StatusCode != http.StatusOK {
+			t.Errorf("the timeline of %s: status %d", id, resp.StatusCode)
+		}
+	}
+	if resp, _ := get(t, s, "/api/v1/sessions/none"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("what is not there: status %d", resp.StatusCode)
+	}
+}

@@ -23,22 +23,23 @@ type Session struct {
 	ID            string    `json:"session.id"`
 	ApplicationID string    `json:"rum.application.id,omitempty"`
 	InstanceID    string    `json:"rum.instance.id,omitempty"`
-	StartTime     time.Time `json:"start_time" doc:"Of the first request"`
-	EndTime       time.Time `json:"end_time" doc:"The start of the last request"`
+	StartTime     time.Time `json:"start_time" doc:"Of the first request; where there is none, of the first event"`
+	EndTime       time.Time `json:"end_time" doc:"The start of the last request; where there is none, of the last event"`
 	Client
 	Requests    int64    `json:"requests"`
 	PageLoads   int64    `json:"page_loads" doc:"Requests for documents"`
 	Errors      int64    `json:"errors" doc:"Requests that were sent and have no answer, or one with a status of 400 and more"`
 	Linked      int64    `json:"linked"`
+	Partial     int64    `json:"partial"`
 	Unlinked    int64    `json:"unlinked"`
-	LinkedShare *float64 `json:"linked_share,omitempty" doc:"Linked among linked and unlinked; left out where there is none of these"`
+	LinkedShare *float64 `json:"linked_share,omitempty" doc:"Linked among linked, partial and unlinked; left out where there is none of these"`
 }
 
 func newSession(s *store.Session) Session {
 	return Session{
 		ID: s.ID, ApplicationID: s.ApplicationID, InstanceID: s.InstanceID, StartTime: s.Start.UTC(), EndTime: s.End.UTC(),
-		Client: newClient(&s.Client), Requests: s.Requests, PageLoads: s.PageLoads, Errors: s.Failed, Linked: s.Linked, Unlinked: s.Unlinked,
-		LinkedShare: share(s.Linked, s.Linked+s.Unlinked),
+		Client: newClient(&s.Client), Requests: s.Requests, PageLoads: s.PageLoads, Errors: s.Failed, Linked: s.Linked, Partial: s.Partial, Unlinked: s.Unlinked,
+		LinkedShare: share(s.Linked, s.Linked+s.Partial+s.Unlinked),
 	}
 }
 
@@ -79,20 +80,46 @@ func (q *Engine) Session(ctx context.Context, id string) (SessionDetail, error) 
 	if err != nil {
 		return SessionDetail{}, fmt.Errorf("reading the page loads of a session: %w", err)
 	}
-	if len(found) == 0 && len(pages) == 0 {
-		return SessionDetail{}, errNoSession()
-	}
 	out := SessionDetail{PageLoads: shown(pages[:min(len(pages), maxSessionPages)], newPageLoad), Truncated: len(pages) > maxSessionPages}
 	if len(found) > 0 {
 		out.Session = newSession(&found[0])
 		return out, nil
 	}
-	first, last := &pages[len(pages)-1], &pages[0] // no request of it is stored
-	out.Session = Session{
-		ID: id, ApplicationID: last.ApplicationID, InstanceID: last.InstanceID, Client: newClient(&last.Client),
-		StartTime: first.Start.UTC(), EndTime: last.Start.UTC(),
+	out.Session, err = q.sessionWithoutRequests(ctx, id)
+	return out, err
+}
+
+// sessionWithoutRequests tells a session by its other events: a page that called nothing has errors all the same.
+func (q *Engine) sessionWithoutRequests(ctx context.Context, id string) (Session, error) {
+	found, err := q.reader.Events(ctx, store.EventsKey{SessionID: id}, MaxLimit)
+	if err != nil {
+		return Session{}, fmt.Errorf("reading the events of a session: %w", err)
 	}
-	return out, nil
+	all := entries(&found)
+	if len(all) == 0 {
+		return Session{}, errNoSession()
+	}
+	first, last := all[0].Time, all[len(all)-1]
+	who := frontendOf(&found, last.Type)
+	return Session{
+		ID: id, ApplicationID: who.ApplicationID, InstanceID: who.InstanceID, Client: newClient(&who.Client), StartTime: first, EndTime: last.Time,
+	}, nil
+}
+
+// frontendOf returns who saw the last event of a type, of which there is one.
+func frontendOf(e *store.Events, kind string) *model.Frontend {
+	switch kind {
+	case "page_load":
+		return &e.Navigations[len(e.Navigations)-1].Frontend
+	case "web_vital":
+		return &e.WebVitals[len(e.WebVitals)-1].Frontend
+	case "error":
+		return &e.Errors[len(e.Errors)-1].Frontend
+	case "action":
+		return &e.Actions[len(e.Actions)-1].Frontend
+	default: // came in after the requests were asked for
+		return &e.Requests[len(e.Requests)-1].Frontend
+	}
 }
 
 func errNoSession() error {

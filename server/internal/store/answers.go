@@ -143,7 +143,8 @@ type Session struct {
 	PageLoads     int64 // requests of kind document
 	Failed        int64 // as Endpoint.Errors
 	Linked        int64
-	Unlinked      int64
+	Partial       int64
+	Unlinked      int64 // the rest is not applicable or pending
 }
 
 // EventsKey selects the events of one session or one page; just one of both is set.

@@ -24,7 +24,7 @@ func (s *Store) Sessions(ctx context.Context, f store.Filter, limit int) ([]stor
 		d := &v.Client
 		return []any{
 			&v.ID, &v.ApplicationID, &v.InstanceID, &d.Browser, &d.BrowserVersion, &d.OS, &d.Device, &d.Country, &d.Address,
-			(*timeColumn)(&v.Start), (*timeColumn)(&v.End), &v.Requests, &v.PageLoads, &v.Failed, &v.Linked, &v.Unlinked,
+			(*timeColumn)(&v.Start), (*timeColumn)(&v.End), &v.Requests, &v.PageLoads, &v.Failed, &v.Linked, &v.Partial, &v.Unlinked,
 		}
 	}
 	return readAll(ctx, s, op, columns, c.in(sqlSessions), c.args...)

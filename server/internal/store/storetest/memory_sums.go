@@ -175,6 +175,7 @@ func (m *Memory) Sessions(ctx context.Context, f store.Filter, limit int) ([]sto
 			PageLoads: count(requests, func(r *requestRow) bool { return r.Kind == model.KindDocument }),
 			Failed:    count(requests, failed),
 			Linked:    count(requests, hasStatus(model.Linked)),
+			Partial:   count(requests, hasStatus(model.Partial)),
 			Unlinked:  count(requests, hasStatus(model.Unlinked)),
 		})
 	}

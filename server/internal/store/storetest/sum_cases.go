@@ -344,7 +344,7 @@ func testSessions(t *testing.T, st Store) {
 	}{
 		{"all", store.Filter{}, []store.Session{
 			session("t", 8, 0, store.Session{Requests: 2}),
-			session("s", 7, 0, store.Session{Requests: 5, PageLoads: 4, Failed: 1, Linked: 2, Unlinked: 1}),
+			session("s", 7, 0, store.Session{Requests: 5, PageLoads: 4, Failed: 1, Linked: 2, Partial: 1, Unlinked: 1}),
 		}},
 		{"to a time", store.Filter{To: epoch.Add(time.Second)}, []store.Session{
 			session("t", 2, 0, store.Session{Requests: 1}),
@@ -352,7 +352,7 @@ func testSessions(t *testing.T, st Store) {
 		}},
 		{"from a time", store.Filter{From: epoch.Add(1)}, []store.Session{
 			session("t", 8, time.Second, store.Session{Requests: 1}),
-			session("s", 7, time.Second, store.Session{Requests: 2, PageLoads: 1}),
+			session("s", 7, time.Second, store.Session{Requests: 2, PageLoads: 1, Partial: 1}),
 		}},
 		{"by status", where(store.FieldStatus, "unlinked"), []store.Session{
 			session("s", 5, 0, store.Session{Requests: 1, PageLoads: 1, Unlinked: 1}),

@@ -1149,7 +1149,7 @@ export interface components {
             "device.type"?: string;
             /**
              * Format: date-time
-             * @description The start of the last request
+             * @description The start of the last request; where there is none, of the last event
              */
             end_time: string;
             /**
@@ -1162,7 +1162,7 @@ export interface components {
             linked: number;
             /**
              * Format: double
-             * @description Linked among linked and unlinked; left out where there is none of these
+             * @description Linked among linked, partial and unlinked; left out where there is none of these
              */
             linked_share?: number;
             "os.name"?: string;
@@ -1172,13 +1172,15 @@ export interface components {
              */
             page_loads: number;
             /** Format: int64 */
+            partial: number;
+            /** Format: int64 */
             requests: number;
             "rum.application.id"?: string;
             "rum.instance.id"?: string;
             "session.id": string;
             /**
              * Format: date-time
-             * @description Of the first request
+             * @description Of the first request; where there is none, of the first event
              */
             start_time: string;
             /** Format: int64 */
