@@ -243,3 +243,46 @@ func TestFullJournal(t *testing.T) {
 		t.Errorf("details %v, want RetryInfo of %v", s.Details(), retryAfter)
 	}
 }
+
+// TestIDsInJSON: what is no id costs its span alone, as in protobuf, wherever it stands in the object.
+func TestIDsInJSON(t *testing.T) {
+	const trace, id, parent = `"traceId":"0102030405060708090a0b0c0d0e0f10"`, `"spanId":"0102030405060708"`, `"parentSpanId":"a1a2a3a4a5a6a7a8"`
+	at := fmt.Sprintf(`"startTimeUnixNano":"%d","endTimeUnixNano":"%[1]d","name":"\"spanId\":\"x\"\\"`, received.UnixNano())
+	for members, want := range map[string]spanReason{
+		trace + `,` + id + `,` + parent:                                                         spanGood,
+		trace + `,` + id + `,"parentSpanId":""`:                                                 spanGood,
+		trace + `,` + id + `,"parentSpanId" : "00"`:                                             badSpanID,
+		`"parentSpanId":"not a hex number",` + trace + "," + id:                                 badSpanID,
+		`"parent_span_id":"00",` + trace + `,"span_id":"0102030405060708"`:                      badSpanID,
+		trace + `,"spanId":"01020304050607"`:                                                    badSpanID,
+		trace + `,"spanId":"\u0031102030405060708"`:                                             badSpanID,
+		trace + `,"spanId":"x"`:                                                                 badSpanID,
+		trace + `,"spanId":"\"},{"`:                                                             badSpanID,
+		trace:                                                                                   badSpanID,
+		`"traceId":"0102030405060708090a0b0c0d0e0f1",` + id:                                     badTraceID,
+		`"trace_id" : ` + "\n" + `"0102030405060708090a0b0c0d0e0fzz",` + id:                     badTraceID,
+		`"traceId":"",` + id:                                                                    badTraceID,
+		`"traceId":"AQIDBAUGBwgJCgsMDQ4PEA==",` + id:                                            badTraceID, // base64, as protobuf's own JSON has bytes
+		trace + `,` + id + `,"links":[{"traceId":"00","spanId":"00"},{}]`:                       spanGood,
+		trace + `,` + id + `,"attributes":[{"key":"traceId","value":{"stringValue":"spanId"}}]`: spanGood,
+		trace + `,` + id + `,"attributes":[{"key":"a","value":{"stringValue":"\"parentSpanId\":\"00\""}}]`: spanGood,
+	} {
+		r := newReceiver(t, &memory{})
+		body := `{"resourceSpans":[{"scopeSpans":[{"spans":[{` + members + `,` + at + `},{` + trace + `,` + id + `,` + at + `}]}]}]}`
+		partial := answerOf(t, send(r, jsonType, "", []byte(body)))
+		rejected := int64(0)
+		if want != spanGood {
+			rejected = 1
+			counted(t, r.metrics.spansRejected, want.String(), 1)
+		}
+		if partial.RejectedSpans() != rejected {
+			t.Errorf("%s: %d spans rejected (%s), want %d", members, partial.RejectedSpans(), partial.ErrorMessage(), rejected)
+		}
+	}
+	for _, members := range []string{`"traceId":7`, `"spanId":{}`, `"parentSpanId":[""]`} {
+		body := `{"resourceSpans":[{"scopeSpans":[{"spans":[{` + members + `,` + at + `}]}]}]}`
+		if w := send(newReceiver(t, &memory{}), jsonType, "", []byte(body)); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s, want 400", members, w.Code, w.Body)
+		}
+	}
+}

@@ -110,7 +110,7 @@ func (c *traceCheck) summary() string {
 		}
 	}
 	return "spans left out by reason: " + strings.Join(parts, ", ") +
-		". Ids have 16 and 8 bytes and are not all zero, a span is not its own parent, it has both times within 30 days before and 1 day after now, and its name at most 4096 bytes."
+		". Ids have 16 and 8 bytes (in JSON: hexadecimal, not base64) and are not all zero, a span is not its own parent, it has both times within 30 days before and 1 day after now, and its name at most 4096 bytes."
 }
 
 // refuseTraces turns an error of traceCheck or protoOfJSON into a refusal.
