@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/throughline-rum/throughline/server/internal/guard"
 	"github.com/throughline-rum/throughline/server/internal/store"
 )
 
@@ -37,6 +38,10 @@ func TestMetricsOfEveryPart(t *testing.T) {
 		`throughline_link_lag_seconds [0-9]`, `throughline_link_judged_total [1-9]`, `throughline_link_failures_total 0`,
 		`throughline_link_verdicts_stored_total\{reason="exact",status="linked"\} 1`,
 		`throughline_store_rows\{kind="requests"\} 1`, `throughline_store_rows\{kind="spans"\} 1`, `throughline_store_rows\{kind="web_vitals"\} 0`, `throughline_store_bytes [1-9]`,
+		`throughline_beacons_rejected_total\{reason="too_large"\} 0`, `throughline_events_rejected_total\{reason="bad_time"\} 0`,
+		`throughline_beacons_rejected_total\{reason="` + guard.RateLimited + `"\} 0`, `throughline_beacons_rejected_total\{reason="` + guard.UnknownApplication + `"\} 0`,
+		`throughline_beacons_rejected_total\{reason="` + guard.OriginNotAllowed + `"\} 0`, `throughline_otlp_requests_rejected_total\{reason="journal_full"\} 0`,
+		`throughline_otlp_requests_rejected_total\{reason="` + guard.Unauthenticated + `"\} 0`, `throughline_spans_rejected_total\{reason="bad_span_id"\} 0`,
 		`throughline_janitor_runs_total\{result="failed"\} 0`, `throughline_janitor_last_success_timestamp_seconds 0`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + want).MatchString(text) {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/throughline-rum/throughline/wire/beacon"
 )
 
 // metrics counts what came in. Labels have fixed values only, never a sender's.
@@ -48,7 +50,36 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			return nil, fmt.Errorf("ingest: counters: %w", err)
 		}
 	}
+	m.begin()
 	return m, nil
+}
+
+// begin shows every reason from the start: a rate over a counter that appears with its first refusal misses that one.
+func (m *metrics) begin() {
+	both := []string{"malformed", "too_large", "unavailable", "journal_full", "unsupported_media_type", "method_not_allowed"}
+	for _, reason := range both {
+		m.beaconsRejected.WithLabelValues(reason)
+		m.tracesRejected.WithLabelValues(reason)
+	}
+	for _, reason := range []string{"not_found", "unauthenticated"} { // the second is of a TraceGate
+		m.tracesRejected.WithLabelValues(reason)
+	}
+	for _, reason := range []string{ // the last three are of a BeaconGate
+		string(beacon.UnknownVersion), string(beacon.BadEnvelope), "rate_limited", "unknown_application", "origin_not_allowed",
+	} {
+		m.beaconsRejected.WithLabelValues(reason)
+	}
+	for _, reason := range []beacon.Reason{
+		beacon.BadEvent, beacon.UnknownType, beacon.BadID, beacon.BadTime, beacon.BadURL, beacon.BadHint, beacon.BadTrace, beacon.BadField, beacon.TooLarge,
+	} {
+		m.eventsRejected.WithLabelValues(string(reason))
+	}
+	for reason := spanGood + 1; reason < spanReasons; reason++ {
+		m.spansRejected.WithLabelValues(reason.String())
+	}
+	for _, kind := range []string{"request", "navigation", "web_vital", "error", "action"} {
+		m.events.WithLabelValues(kind)
+	}
 }
 
 // loaderMetrics counts what goes from the journal to the store.
