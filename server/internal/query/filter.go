@@ -322,6 +322,12 @@ func (p *filterParser) checkValue(t *store.Term, at int, v string) (string, erro
 		return "", err
 	}
 	switch {
+	case v == "" && t.Field == store.FieldStatusCode:
+		return "", p.fail(at, "a number is never empty", "code:0 selects what has no status code")
+	case v == "" && t.Field == store.FieldDuration:
+		return "", p.fail(at, "a number is never empty", "duration:0 selects what took no time")
+	case v == "" && t.Field == store.FieldTrace:
+		return "", p.fail(at, "a trace is looked up by its id alone", "status:unlinked selects what is joined to no trace")
 	case t.Field.IsNumber():
 		if t.Op == store.Contains {
 			return "", p.fail(at, "a number is not searched for a part", "write a number, >number or <number")
