@@ -224,6 +224,38 @@ func TestRefusalsSayWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 }
 
+// TestRefusalsNameTheParameter: the error says what is wrong with which one, the hint what to write.
+func TestRefusalsNameTheParameter(t *testing.T) {
+	h := handler(t, shop(t))
+	for _, c := range []struct{ method, path, body, problem, hint string }{
+		{"GET", "requests?limit=1000", "", "limit is larger than 999", "give limit as a number of at most 999"},
+		{"GET", "requests?limit=0", "", "limit is smaller than 1", "give limit as a number of at least 1"},
+		{"GET", "requests?limit=many", "", "limit is no whole number", "write digits alone"},
+		{"GET", "requests?limit=0&kind=page", "", "kind never has this value; limit is smaller than 1", "give one of document, resource, fetch, xhr; give limit as a number of at least 1"},
+		{"GET", "requests?nonsense=1", "", "nonsense is no parameter of this path", "leave nonsense out, or correct its name; see /api/v1/openapi.json for what this path takes"},
+		{"GET", "requests/xyz", "", "id does not have its form", "write id as an answer shows it: it matches ^[0-9a-f]{16}$"},
+		{"GET", "requests/facets?fields=a,b,c,d,e,f,g,h,i,j,k", "", "fields has more than 10 values", "give at most 10 values"},
+		{"GET", "requests?filter=" + strings.Repeat("a", 4097), "", "filter has more than 4096 characters", "give filter at most 4096 characters"},
+		{"GET", "traces?error=perhaps", "", "error is neither true nor false", "write true or false"},
+		{"POST", "annotations", `{"title":"a","more":"b"}`, "more is not expected in the body", "leave more out, or correct its name; see /api/v1/openapi.json for what this path takes"},
+		{"POST", "annotations", `{"title":""}`, "title is too short", "give title a length of at least 1"},
+		{"POST", "annotations", `{}`, "the body lacks a field: title", "send title"},
+		{"POST", "annotations", `{`, "the body is cut off", "send whole JSON"},
+		{"POST", "annotations", ``, "request body is required", "see /api/v1/openapi.json for what this path takes"},
+		{"POST", "annotations", `{"title":1}`, "title is not usable: expected string", "see /api/v1/openapi.json for what this path takes"},
+	} {
+		resp, raw := ask(t, h, c.method, "/api/v1/"+c.path, c.body, "Content-Type", "application/json")
+		var body struct{ Error, Hint string }
+		if err := json.Unmarshal(raw, &body); err != nil || resp.StatusCode != http.StatusBadRequest || body.Error != c.problem || body.Hint != c.hint {
+			t.Errorf("%s %.60s %s: status %d, %v\n%s", c.method, c.path, c.body, resp.StatusCode, err, raw)
+		}
+	}
+	resp, raw := ask(t, h, http.MethodPost, "/api/v1/annotations", `{"title":"a"}`, "Content-Type", "text/plain")
+	if resp.StatusCode != http.StatusUnsupportedMediaType || !strings.Contains(string(raw), "application/json") || strings.Contains(string(raw), "text/plain") {
+		t.Errorf("another content type: status %d, %s", resp.StatusCode, raw)
+	}
+}
+
 func zeros(n int) string { return strings.Repeat("0", n) }
 
 // brokenStore fails in a way that must not reach the client.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -27,6 +26,11 @@ func routeAPI(r *routes, c *Config) {
 	config.CreateHooks = nil // no $schema in bodies
 	config.RejectUnknownQueryParameters = true
 	config.Transformers = []huma.Transformer{plainError}
+	// Package guard asks for the token, where the server has any.
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {
+		Type: "http", Scheme: "bearer", Description: "A token of tokens.api in the server's settings; where there is none, nobody needs one.",
+	}}
+	config.Security = []map[string][]string{{"token": {}}, {}}
 	api := humago.New(r, config)
 	api.OpenAPI().Components.Schemas.RegisterTypeAlias(reflect.TypeFor[query.Attributes](), reflect.TypeFor[map[string]any]())
 
@@ -111,26 +115,4 @@ func statusOf(k query.Kind) int {
 	default:
 		return http.StatusInternalServerError
 	}
-}
-
-// plainError gives the framework's own refusals (a parameter that breaks its
-// schema) the same shape as all other errors.
-func plainError(ctx huma.Context, status string, v any) (any, error) {
-	e, ok := v.(*huma.ErrorModel)
-	if !ok {
-		return v, nil
-	}
-	code, err := strconv.Atoi(status)
-	if err != nil {
-		code = e.Status
-	}
-	ctx.SetHeader("Content-Type", "application/json") // not problem+json, which the framework chose
-	out := &Error{Status: code, Message: e.Detail}
-	for _, d := range e.Errors {
-		if out.Hint != "" {
-			out.Hint += "; "
-		}
-		out.Hint += d.Location + ": " + d.Message
-	}
-	return out, nil
 }
