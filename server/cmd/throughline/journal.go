@@ -46,8 +46,24 @@ func openStore(ctx context.Context, c *config.Serve) (*duckdb.Store, error) {
 	}
 	o := fitStore(total)
 	o.MemoryLimit, o.FirstDue = int64(c.MemoryLimit)<<20, c.LinkWait
-	return duckdb.Open(ctx, c.StorePath(), o)
+	st, err := duckdb.Open(ctx, c.StorePath(), o)
+	if e, ok := errors.AsType[*duckdb.Error](err); ok && e.Kind == duckdb.KindLocked {
+		return nil, &folderInUseError{c.Data, err}
+	}
+	return st, err
 }
+
+// folderInUseError is a data folder that another server has open.
+type folderInUseError struct {
+	folder string
+	err    error
+}
+
+func (e *folderInUseError) Error() string {
+	return fmt.Sprintf("another throughline has the data folder %s open; stop it or use another --data", e.folder)
+}
+
+func (e *folderInUseError) Unwrap() error { return e.err }
 
 // fitStore returns the limits of the store on a disk.
 func fitStore(disk int64) duckdb.Options {
@@ -69,7 +85,11 @@ func openJournal(ctx context.Context, c *config.Serve, w store.Writer) (*journal
 	}
 	o := fitJournal(&c.Journal, total)
 	o.Start = journal.Position(position)
-	return journal.Open(c.JournalPath(), o)
+	j, err := journal.Open(c.JournalPath(), o)
+	if errors.Is(err, journal.ErrLocked) {
+		return nil, &folderInUseError{c.Data, err}
+	}
+	return j, err
 }
 
 // fitJournal returns the limits of the journal on a disk.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,6 +119,7 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	if err != nil {
 		return nil, err
 	}
+	warnOfExposure(log, &c)
 	s := &server{stopping: make(chan struct{}), dataFolder: c.Data, started: time.Now()}
 	if s.guard, err = newGuard(&c); err != nil {
 		return nil, err
@@ -212,6 +214,17 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 	s.group.Go(func() error { return s.pass.Run(linkContext) })
 	s.group.Go(func() error { return sweep.Run(linkContext) })
 	return s, nil
+}
+
+// warnOfExposure says once what the operator has accepted with --insecure-no-auth.
+func warnOfExposure(log *slog.Logger, c *config.Serve) {
+	var open []string
+	for _, e := range c.Exposed() {
+		open = append(open, e.Err.Error())
+	}
+	if open != nil {
+		log.Warn("no token is asked for, as --insecure-no-auth says", "exposed", strings.Join(open, "; "))
+	}
 }
 
 // newHTTPServer bounds the time and the memory that one connection may take.

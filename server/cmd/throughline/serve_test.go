@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/server/internal/journal"
+	"github.com/throughline-rum/throughline/server/internal/store/storetest"
 )
 
 const (
@@ -174,6 +177,33 @@ func TestHealth(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
 			t.Errorf("GET %s: status %d", path, resp.StatusCode)
+		}
+	}
+}
+
+func TestSecondServerOnOneFolder(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := newTestServer(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	_, err := newTestServer(t, dir)
+	if want := "another throughline has the data folder " + dir + " open; stop it or use another --data"; err == nil || err.Error() != want {
+		t.Errorf("a second server: %v, want %s", err, want)
+	}
+	c := testConfig(dir)
+	if _, err := openJournal(t.Context(), &c, new(storetest.Memory)); err == nil || !strings.Contains(err.Error(), "another throughline") || !errors.Is(err, journal.ErrLocked) {
+		t.Errorf("a second journal: %v", err)
+	}
+}
+
+func TestExposureIsLogged(t *testing.T) {
+	for addr, want := range map[string]int{"127.0.0.1:0": 0, ":0": 1} {
+		var log syncBuffer
+		c := testConfig(t.TempDir())
+		c.Listen, c.OTLPHTTP, c.InsecureNoAuth = addr, addr, true
+		warnOfExposure(slog.New(slog.NewTextHandler(&log, nil)), &c)
+		if text := log.String(); strings.Count(text, "level=WARN") != want || strings.Contains(text, "read the API") != (want > 0) || strings.Contains(text, "send spans") != (want > 0) {
+			t.Errorf("listening at %s logs %q", addr, text)
 		}
 	}
 }

@@ -182,9 +182,15 @@ func (r *Retention) check() error {
 // checkExposure refuses to show data to other machines, or to take spans of
 // them, without a token, unless that was asked for.
 func (c *Serve) checkExposure() error {
-	if c.InsecureNoAuth {
-		return nil
+	if open := c.Exposed(); len(open) > 0 && !c.InsecureNoAuth {
+		return open[0]
 	}
+	return nil
+}
+
+// Exposed tells of each address at which other machines need no token where they should.
+func (c *Serve) Exposed() []*Error {
+	var open []*Error
 	for _, l := range []struct {
 		setting, addr, what, tokens, env string
 		have                             int
@@ -196,13 +202,13 @@ func (c *Serve) checkExposure() error {
 		if l.have > 0 || isLoopback(l.addr) {
 			continue
 		}
-		return &Error{
+		open = append(open, &Error{
 			l.setting,
 			fmt.Errorf("at %s other machines could %s, without a token", l.addr, l.what),
 			fmt.Sprintf("set %s in the configuration file or %s, listen on 127.0.0.1 behind a proxy that authenticates, or accept it with --insecure-no-auth", l.tokens, l.env),
-		}
+		})
 	}
-	return nil
+	return open
 }
 
 // isLoopback reports whether an address can be reached from this machine only.

@@ -10,8 +10,8 @@ import (
 )
 
 // Print writes the configuration as a file that can be read again, with a
-// comment after each value that says where it comes from. Tokens are left out:
-// the comment says how many there are.
+// comment after each value that says where it comes from. Tokens are left out: where there are some, the key
+// is a comment that says how many, since a file must not say that there are none.
 func (l *Loaded) Print(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# The configuration in effect. After each value stands where it comes from.\n")
@@ -40,7 +40,8 @@ func (l *Loaded) Print(w io.Writer) error {
 		switch values := v.Interface().(type) {
 		case Secrets:
 			if len(values) > 0 {
-				from += "; " + strconv.Itoa(len(values)) + " with those of " + key + "_file, not shown"
+				fmt.Fprintf(&b, "%s# %s: [] # %s; %d with those of %s_file, not shown: set them again\n", indent, key, from, len(values), key)
+				break
 			}
 			fmt.Fprintf(&b, "%s%s: [] # %s\n", indent, key, from)
 		case []Application:

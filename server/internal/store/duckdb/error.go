@@ -81,7 +81,7 @@ func failure(ctx context.Context, op string, err error) error {
 	case driver.ErrorTypeIO:
 		switch {
 		case strings.Contains(err.Error(), "Could not set lock"):
-			e.Kind, e.Hint = KindLocked, "another process has the file open: stop it, or give this one a file of its own"
+			e.Kind, e.Hint = KindLocked, "another process has the file open: stop it, or use another file"
 		case strings.Contains(err.Error(), "not a valid DuckDB database"):
 			e.Kind, e.Hint = KindVersion, "the file is damaged or of another program: use another file"
 		default:
