@@ -52,6 +52,17 @@ func loadConfig(c config.Serve, line *kong.Context) (*config.Loaded, error) {
 	return loaded, nil
 }
 
+// applicationNames returns the names of applications, by id.
+func applicationNames(c *config.Serve) map[string]string {
+	names := map[string]string{}
+	for _, a := range c.Applications {
+		if a.Name != "" {
+			names[a.ID] = a.Name
+		}
+	}
+	return names
+}
+
 // newGuard returns the guard that a configuration asks for.
 func newGuard(c *config.Serve) (*guard.Guard, error) {
 	g := guard.Config{

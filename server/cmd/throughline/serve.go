@@ -187,7 +187,9 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 		return nil, err
 	}
 	handler, err := api.New(api.Config{
-		Query:    query.New(query.Config{Reader: s.store, Annotator: s.store, Explain: explain, Explanations: allExplanations()}),
+		Query: query.New(query.Config{
+			Reader: s.store, Annotator: s.store, Explain: explain, Explanations: allExplanations(), ApplicationNames: applicationNames(&c),
+		}),
 		Beacon:   receiver.Beacon(),
 		Metrics:  promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Checks:   s.checks(),

@@ -207,3 +207,23 @@ func TestExposureIsLogged(t *testing.T) {
 		}
 	}
 }
+
+func TestApplicationsHaveTheirNames(t *testing.T) {
+	c := testConfig(t.TempDir())
+	c.Applications = []config.Application{{ID: shopID, Name: "Shop"}, {ID: "0123456789012345"}}
+	s, err := startServer(t.Context(), c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.stop(context.Background()); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	sendBeacon(t, s, "00000000000000a1")
+	sendSpan(t, s)
+	await(t, s, "00000000000000a1", "linked/exact")
+	if _, body := exchange(t, http.MethodGet, s.mainURL()+"/api/v1/applications", "", nil); !strings.Contains(body, `"value":"`+shopID+`","name":"Shop"`) {
+		t.Errorf("the application has no name: %s", body)
+	}
+}

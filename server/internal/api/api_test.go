@@ -33,6 +33,7 @@ func handler(t testing.TB, st store.Reader, change ...func(*api.Config)) http.Ha
 				}
 				return x
 			},
+			ApplicationNames: map[string]string{"745a78fe5b6e57f6": "Shop"},
 			Explanations: []query.ReasonExplanation{
 				{Status: "linked", Reason: "exact", Explanation: query.Explanation{Title: "Linked", Text: "All is well."}},
 				{Status: "unlinked", Reason: "not_propagated", Detail: "cross_origin", Explanation: query.Explanation{Title: "Not sent", Text: "Another origin.", Fix: "Allow it."}},

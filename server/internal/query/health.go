@@ -21,6 +21,7 @@ type LinkHealth struct {
 // LinkHealthEntry is how well the requests of one host or application link.
 type LinkHealthEntry struct {
 	Value string `json:"value" doc:"The host or the application's id; empty: requests without one; an ellipsis: all others together"`
+	Name  string `json:"name,omitempty" doc:"Of an application, as the server's settings have it"`
 	VerdictCounts
 	Reasons  []FacetValue `json:"reasons" nullable:"false" doc:"Requests by link.reason, the most frequent first; empty reason: pending"`
 	Services []string     `json:"services" nullable:"false" doc:"Seen behind it"`
@@ -75,6 +76,7 @@ func (q *Engine) Applications(ctx context.Context, in Selection) (LinkHealth, er
 		if item.Value == store.Other {
 			continue
 		}
+		item.Name = q.names[item.Value]
 		spread, err := q.reader.Facets(ctx, with(f, equal(store.FieldApplication, item.Value)), []store.Field{store.FieldService}, maxHealthServices)
 		if err != nil {
 			return LinkHealth{}, fmt.Errorf("counting by service: %w", err)

@@ -54,9 +54,11 @@ type Config struct {
 	Reader       store.Reader
 	Annotator    store.Annotator
 	Explain      Explain
-	Explanations []ReasonExplanation  // all that Explain may say, in general words
-	Now          func() time.Time     // nil: time.Now
-	NewID        func() model.EventID // of an annotation; nil: random
+	Explanations []ReasonExplanation // all that Explain may say, in general words
+	// ApplicationNames are for people, by the application's id; it may lack any.
+	ApplicationNames map[string]string
+	Now              func() time.Time     // nil: time.Now
+	NewID            func() model.EventID // of an annotation; nil: random
 }
 
 // Engine answers questions from a store. Its methods may be called from many
@@ -66,6 +68,7 @@ type Engine struct {
 	annotator    store.Annotator
 	explain      Explain
 	explanations []ReasonExplanation
+	names        map[string]string // of applications
 	clock        func() time.Time
 	newID        func() model.EventID
 	tail         *tail
@@ -79,7 +82,7 @@ func New(c Config) *Engine {
 	if c.NewID == nil {
 		c.NewID = randomID
 	}
-	return &Engine{c.Reader, c.Annotator, c.Explain, c.Explanations, c.Now, c.NewID, newTail(c.Reader)}
+	return &Engine{c.Reader, c.Annotator, c.Explain, c.Explanations, c.ApplicationNames, c.Now, c.NewID, newTail(c.Reader)}
 }
 
 func randomID() model.EventID {

@@ -48,9 +48,9 @@ type ServiceMap struct {
 
 // ServiceNode is an application or a service.
 type ServiceNode struct {
-	ID   string `json:"id" doc:"Its type and name, joined by a colon"`
+	ID   string `json:"id" doc:"Its type, and the application's id or the service's name, joined by a colon"`
 	Type string `json:"type" enum:"application,service"`
-	Name string `json:"name"`
+	Name string `json:"name" doc:"Of an application as the server's settings have it, else its id"`
 }
 
 // ServiceEdge counts the calls from one node to another.
@@ -84,8 +84,8 @@ func (q *Engine) ServiceMap(ctx context.Context, in ServiceMapQuery) (ServiceMap
 		return ServiceMap{}, fmt.Errorf("making the service map: %w", err)
 	}
 	out := ServiceMap{From: within.from, To: within.to, Nodes: []ServiceNode{}, Sampled: found.Sampled}
-	node := func(kind, name string) string {
-		n := ServiceNode{kind + ":" + name, kind, name}
+	node := func(kind, id, name string) string {
+		n := ServiceNode{kind + ":" + id, kind, cmp.Or(name, id)}
 		if !slices.Contains(out.Nodes, n) {
 			out.Nodes = append(out.Nodes, n)
 		}
@@ -94,16 +94,18 @@ func (q *Engine) ServiceMap(ctx context.Context, in ServiceMapQuery) (ServiceMap
 	out.Edges = shown(found.Edges, func(e *store.ServiceEdge) ServiceEdge {
 		edge := ServiceEdge{Calls: e.Count, Errors: e.Errors, PerMinute: hundredths(float64(e.Count) / within.length().Minutes())}
 		if e.FromApplication != "" {
-			edge.From = node("application", e.FromApplication)
+			edge.From = node("application", e.FromApplication, q.names[e.FromApplication])
 		} else {
-			edge.From = node("service", e.FromService)
+			edge.From = node("service", e.FromService, "")
 		}
-		edge.To = node("service", e.ToService)
+		edge.To = node("service", e.ToService, "")
 		if e.Count > 0 {
 			edge.ErrorShare, edge.MeanMs = *share(e.Errors, e.Count), milliseconds(e.Duration/time.Duration(e.Count))
 		}
 		return edge
 	})
-	slices.SortFunc(out.Nodes, func(a, b ServiceNode) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(out.Nodes, func(a, b ServiceNode) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
 	return out, nil
 }

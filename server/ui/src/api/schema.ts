@@ -779,6 +779,8 @@ export interface components {
              * @description Linked among linked, partial and unlinked, 0 to 1; left out where there is none of these
              */
             linked_share?: number;
+            /** @description Of an application, as the server's settings have it */
+            name?: string;
             /** Format: int64 */
             not_applicable: number;
             /** Format: int64 */
@@ -1136,8 +1138,9 @@ export interface components {
             to: string;
         };
         ServiceNode: {
-            /** @description Its type and name, joined by a colon */
+            /** @description Its type, and the application's id or the service's name, joined by a colon */
             id: string;
+            /** @description Of an application as the server's settings have it, else its id */
             name: string;
             /** @enum {string} */
             type: "application" | "service";
