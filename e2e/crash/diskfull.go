@@ -13,7 +13,7 @@ import (
 
 // The shape of mode diskfull.
 const (
-	ballastShare = 8                // each of the two ballasts takes an eighth of the file system
+	ballastShare = 4                // each of the two ballasts takes a quarter of the file system, since the store grows by what it then takes
 	bulk         = 1500             // bytes added to each event and span
 	fillTimeout  = 2 * time.Minute  // until every way in refuses
 	fullFor      = 2 * time.Second  // refusals alone for so long: the disk is full

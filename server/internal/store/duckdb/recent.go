@@ -79,6 +79,16 @@ func (r *recent) begin(first uint64) {
 	r.kept = append(slices.Clone(kept), newGeneration(first)) // a copy, since views have the other
 }
 
+// nextToGo returns the first row that stays in memory once another generation begins; zero where none is about to go.
+func (r *recent) nextToGo() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.kept) < keptGenerations {
+		return 0
+	}
+	return r.kept[1].first
+}
+
 // forget drops everything: what was removed from the tables is not to be found here either.
 func (r *recent) forget() {
 	r.mu.Lock()

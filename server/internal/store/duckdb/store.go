@@ -56,6 +56,7 @@ type Store struct {
 	path    string
 	options Options
 	settled settledRows
+	pace    pace
 	memory  sync.Pool                       // of *encoder, for encode
 	window  uint64                          // workWindow, but for tests
 	free    func(dir string) (int64, error) // freeBytes, but for tests

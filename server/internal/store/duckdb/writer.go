@@ -92,7 +92,11 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 			}
 		}
 	}()
-	return s.submit(ctx, op, c)
+	err := s.submit(ctx, op, c)
+	if err == nil {
+		s.pace.judgedTo(next)
+	}
+	return err
 }
 
 // change is what one call wants committed.
@@ -113,6 +117,9 @@ func (s *Store) submit(ctx context.Context, op string, c *change) error {
 	}
 	defer s.leave()
 	if c.run == nil {
+		if c.position != 0 {
+			s.awaitPass(ctx)
+		}
 		if err := s.makeRoom(ctx); err != nil {
 			return err
 		}
