@@ -467,6 +467,7 @@ func TestLoaderTrimsWhatWasStoredBefore(t *testing.T) {
 			}
 		})
 		<-time.After(5 * trimGap)
+		synctest.Wait()
 		if l.line.trimmed != 20 || len(again.told) != 2 {
 			t.Errorf("trimmed up to %d after the errors %v, want 20 after two", l.line.trimmed, again.told)
 		}
