@@ -9,6 +9,9 @@ import (
 
 	"github.com/FastFilter/xorfilter"
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // Ids are random, so an index on them would be as large as the ids, all of it hot, and
@@ -74,6 +77,43 @@ func responseKey(id int32, url string) key {
 	return key{keyResponse, xxhash.Sum64String(url), uint64(uint32(id))} //nolint:gosec // its bits
 }
 
+// appendFrontendKeys, appendRequestKeys and appendSpanKeys append the keys of a row, the one of its id first. Both who writes a
+// row and who reads it again when the file is opened have them from here.
+func appendFrontendKeys(keys []key, kind keyKind, id model.EventID, session, page string) []key {
+	keys = append(keys, idKey(kind, number(id)))
+	if session != "" {
+		keys = append(keys, textKey(keySession, session))
+	}
+	if page != "" {
+		keys = append(keys, textKey(keyPage, page))
+	}
+	return keys
+}
+
+func appendRequestKeys(keys []key, sent model.SpanContext, answer tracecontext.TraceID, response *int32, url string) []key {
+	if !sent.TraceID.IsZero() {
+		keys = append(keys, traceKey(keyRequestTrace, sent.TraceID))
+	}
+	if !answer.IsZero() && answer != sent.TraceID {
+		keys = append(keys, traceKey(keyRequestTrace, answer))
+	}
+	if !sent.SpanID.IsZero() {
+		keys = append(keys, idKey(keyRequestSpan, number(sent.SpanID)))
+	}
+	if response != nil {
+		keys = append(keys, responseKey(*response, url))
+	}
+	return keys
+}
+
+func appendSpanKeys(keys []key, trace tracecontext.TraceID, id, named tracecontext.SpanID) []key {
+	keys = append(keys, spanKey(trace, number(id)), traceKey(keySpanTrace, trace))
+	if !named.IsZero() {
+		keys = append(keys, idKey(keyDtr, number(named)))
+	}
+	return keys
+}
+
 // directory is the directory in memory. Its methods may be called from many
 // goroutines; only the writer adds.
 type directory struct {
@@ -129,12 +169,6 @@ type seqRange struct{ first, last uint64 }
 
 // block is the part of a filter that holds all bits of a key: one cache line.
 type block [8]uint64
-
-func newDirectory(seed [2]uint64) *directory {
-	d := &directory{seed: seed}
-	d.openGroup(1)
-	return d
-}
 
 func (d *directory) openGroup(firstSeq uint64) {
 	d.groups = append(d.groups, &group{filter: newFilter(runKeys * groupRuns * groupBits)})

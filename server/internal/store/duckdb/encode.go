@@ -154,8 +154,6 @@ func (e *encoder) row(id uint64, put func()) row {
 
 func (e *encoder) put(v driver.Value) { e.values = append(e.values, v) }
 
-func (e *encoder) key(k key) { e.keys = append(e.keys, k) }
-
 // valid returns s in UTF-8: bytes that are not become U+FFFD.
 func valid(s string) string {
 	if utf8.ValidString(s) {
@@ -239,7 +237,7 @@ func (e *encoder) fail(err error) {
 
 // frontend puts the columns from the id on that all events of frontends have.
 func (e *encoder) frontend(kind keyKind, id model.EventID, f *model.Frontend) {
-	e.keys = append(e.keys, frontendKeys(kind, number(id), valid(f.SessionID), valid(f.PageID))...)
+	e.keys = appendFrontendKeys(e.keys, kind, id, valid(f.SessionID), valid(f.PageID))
 	e.put(number(id))
 	c := &f.Client
 	e.text(f.ApplicationID, f.InstanceID, f.SessionID, f.PageID, f.ViewID, f.ActionID, f.AgentName, f.AgentVersion,
@@ -254,18 +252,7 @@ func (e *encoder) clock(c model.Clock, received time.Time) {
 
 func (e *encoder) request(r *model.RequestEvent, l *model.Link) {
 	e.frontend(keyRequest, r.ID, &r.Frontend)
-	if !r.Sent.TraceID.IsZero() {
-		e.key(traceKey(keyRequestTrace, r.Sent.TraceID))
-	}
-	if id := r.Answer.TraceID; !id.IsZero() && id != r.Sent.TraceID {
-		e.key(traceKey(keyRequestTrace, id))
-	}
-	if !r.Sent.SpanID.IsZero() {
-		e.key(idKey(keyRequestSpan, number(r.Sent.SpanID)))
-	}
-	if id := r.Answer.ResponseID; id != nil {
-		e.key(responseKey(*id, valid(r.URL)))
-	}
+	e.keys = appendRequestKeys(e.keys, r.Sent, r.Answer.TraceID, r.Answer.ResponseID, valid(r.URL))
 	e.text(string(r.Kind), r.Initiator)
 	e.time(r.Start)
 	e.durations(r.Duration)
@@ -351,11 +338,11 @@ func (e *encoder) action(a *model.ActionEvent) {
 }
 
 func (e *encoder) span(s *model.Span) {
-	e.key(spanKey(s.TraceID, number(s.SpanID)))
-	e.key(traceKey(keySpanTrace, s.TraceID))
-	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid && !s.Dtr.SpanID.IsZero() {
-		e.key(idKey(keyDtr, number(s.Dtr.SpanID)))
+	var named tracecontext.SpanID
+	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid {
+		named = s.Dtr.SpanID
 	}
+	e.keys = appendSpanKeys(e.keys, s.TraceID, s.SpanID, named)
 	e.put(duckdb.UUID(s.TraceID))
 	e.put(number(s.SpanID))
 	e.id(s.ParentSpanID)

@@ -7,6 +7,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // migration returns the script that brings a file to the next version. migrate_1.sql makes the tables of
@@ -169,58 +172,30 @@ func (d *directory) addKeys(ctx context.Context, db *sql.DB, t table, query stri
 
 // scanKeys reads the keys of a row from the columns that sqlKeys names.
 func scanKeys(t table, found *sql.Rows, seq *uint64) ([]key, error) {
+	var id model.EventID
+	var session, page string
 	switch t {
 	case spans:
-		var trace traceColumn
-		var id uint64
-		var dtr sql.Null[uint64]
-		if err := found.Scan(seq, &trace, &id, &dtr); err != nil {
+		var trace tracecontext.TraceID
+		var span, named tracecontext.SpanID
+		if err := found.Scan(seq, (*traceColumn)(&trace), (*idColumn)(&span), (*idColumn)(&named)); err != nil {
 			return nil, err
 		}
-		keys := []key{spanKey(trace, id), traceKey(keySpanTrace, trace)}
-		if dtr.Valid {
-			keys = append(keys, idKey(keyDtr, dtr.V))
-		}
-		return keys, nil
+		return appendSpanKeys(nil, trace, span, named), nil
 	case requests:
-		var id uint64
-		var session, page, url string
-		var sent, answer traceColumn
-		var span sql.Null[uint64]
-		var response sql.Null[int32]
-		if err := found.Scan(seq, &id, &session, &page, &sent, &answer, &span, &response, &url); err != nil {
+		var sent model.SpanContext
+		var answer tracecontext.TraceID
+		var response *int32
+		var url string
+		if err := found.Scan(seq, (*idColumn)(&id), &session, &page, (*traceColumn)(&sent.TraceID), (*traceColumn)(&answer),
+			(*idColumn)(&sent.SpanID), &response, &url); err != nil {
 			return nil, err
 		}
-		keys := frontendKeys(keyRequest, id, session, page)
-		for _, trace := range []traceColumn{sent, answer} {
-			if trace != (traceColumn{}) {
-				keys = append(keys, traceKey(keyRequestTrace, trace))
-			}
-		}
-		if span.Valid {
-			keys = append(keys, idKey(keyRequestSpan, span.V))
-		}
-		if response.Valid {
-			keys = append(keys, responseKey(response.V, url))
-		}
-		return keys, nil
+		return appendRequestKeys(appendFrontendKeys(nil, keyRequest, id, session, page), sent, answer, response, url), nil
 	default:
-		var id uint64
-		var session, page string
-		if err := found.Scan(seq, &id, &session, &page); err != nil {
+		if err := found.Scan(seq, (*idColumn)(&id), &session, &page); err != nil {
 			return nil, err
 		}
-		return frontendKeys(idKeys[t], id, session, page), nil
+		return appendFrontendKeys(nil, idKeys[t], id, session, page), nil
 	}
-}
-
-func frontendKeys(kind keyKind, id uint64, session, page string) []key {
-	keys := []key{idKey(kind, id)}
-	if session != "" {
-		keys = append(keys, textKey(keySession, session))
-	}
-	if page != "" {
-		keys = append(keys, textKey(keyPage, page))
-	}
-	return keys
 }

@@ -124,6 +124,12 @@ func TestManyHosts(t *testing.T) {
 	}
 }
 
+func newDirectory(seed [2]uint64) *directory {
+	d := &directory{seed: seed}
+	d.openGroup(1)
+	return d
+}
+
 func TestDirectory(t *testing.T) {
 	d := newDirectory([2]uint64{1, 2})
 	const n = 9 * runKeys
