@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -30,29 +29,7 @@ func (h *harness) blocked(ctx context.Context, t *tally) error {
 	if err := h.pressBlocked(ctx, t, s, gate); err != nil {
 		return err
 	}
-	reopened := h.in("blocked-reopened")
-	if err := copyFolder(reopened, s.data); err != nil {
-		return err
-	}
-	srv, err := h.start(ctx, reopened)
-	if err != nil {
-		return err
-	}
-	defer srv.kill()
-	first, second, err := verify(ctx, srv, s.ledger, t, newRand(h.seed, streams+3), h.patience)
-	if err != nil {
-		return err
-	}
-	if err := srv.stop(); err != nil {
-		t.violate("%v", err)
-	}
-	t.count(func(t *tally) { t.rounds++ })
-	h.say("blocked: killed while blocked, reopened: %d items there, lost %d, doubled %d; after sending again %d there, lost %d, doubled %d; %.1f s",
-		first.present, first.lost, first.doubled, second.present, second.lost, second.doubled, time.Since(began).Seconds())
-	if t.failed() {
-		return nil
-	}
-	return errors.Join(os.RemoveAll(s.data), os.RemoveAll(reopened))
+	return h.recount(ctx, t, s.ledger, s.data, "blocked", "killed while blocked, reopened", 3, began)
 }
 
 // pressBlocked does what happens before the kill.

@@ -63,8 +63,14 @@ func (h *harness) diskFull(ctx context.Context, t *tally) (err error) {
 	if err := copyFolder(left, s.data); err != nil {
 		return err
 	}
-	reopened := h.in("diskfull-reopened")
-	if err := copyFolder(reopened, left); err != nil {
+	return h.recount(ctx, t, s.ledger, left, "diskfull", "killed, reopened with room", 1, began)
+}
+
+// recount opens a copy of a killed server's data, holds it against what was acknowledged, and tells. Where all of it is well,
+// both folders are removed.
+func (h *harness) recount(ctx context.Context, t *tally, l *ledger, data, mode, how string, stream uint64, began time.Time) error {
+	reopened := h.in(mode + "-reopened")
+	if err := copyFolder(reopened, data); err != nil {
 		return err
 	}
 	srv, err := h.start(ctx, reopened)
@@ -72,7 +78,7 @@ func (h *harness) diskFull(ctx context.Context, t *tally) (err error) {
 		return err
 	}
 	defer srv.kill()
-	first, second, err := verify(ctx, srv, s.ledger, t, newRand(h.seed, streams+1), h.patience)
+	first, second, err := verify(ctx, srv, l, t, newRand(h.seed, streams+stream), h.patience)
 	if err != nil {
 		return err
 	}
@@ -80,12 +86,12 @@ func (h *harness) diskFull(ctx context.Context, t *tally) (err error) {
 		t.violate("%v", err)
 	}
 	t.count(func(t *tally) { t.rounds++ })
-	h.say("diskfull: killed, reopened with room: %d items there, lost %d, doubled %d; after sending again %d there, lost %d, doubled %d; %.1f s",
+	h.say("%s: %s: %d items there, lost %d, doubled %d; after sending again %d there, lost %d, doubled %d; %.1f s", mode, how,
 		first.present, first.lost, first.doubled, second.present, second.lost, second.doubled, time.Since(began).Seconds())
 	if t.failed() {
 		return nil
 	}
-	return errors.Join(os.RemoveAll(left), os.RemoveAll(reopened))
+	return errors.Join(os.RemoveAll(data), os.RemoveAll(reopened))
 }
 
 // pressFull starts a server on the small file system, which the second time is full
