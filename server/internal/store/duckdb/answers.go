@@ -125,12 +125,16 @@ func (s *Store) sumStored(ctx context.Context, q querier, v *view, sums map[answ
 	var traces, urls []string
 	var responses []int64
 	var ranges []seqRange
+	d := s.lookup()
 	for k, sum := range sums {
 		trace, response, id := "", int64(k.response), responseKey(k.response, k.url)
 		if !k.trace.IsZero() {
-			trace, response, id = k.trace.String(), noResponse, traceKey(keyRequestTrace, k.trace)
+			trace, response, id = k.trace.String(), noResponse, answerTraceKey(k.trace)
 		}
-		older := before(s.find(id), v.from)
+		if !d.isShared(id) { // the request itself is the only one
+			continue
+		}
+		older := d.findBefore(v.from, id)
 		if len(older) == 0 {
 			continue
 		}

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"sync"
@@ -21,6 +22,10 @@ import (
 // the runs that match alone. Filters of runs and groups that are full never change; they are rows of the table
 // directory, and only the open ones are made anew from the rows when the file is opened. A closed run has a binary fuse
 // filter, which takes one key in 65,536 for there falsely: a group that holds a key has all its runs probed.
+//
+// The last few runs, those that are in memory too (see recent.go), are not covered by their group's filter yet but probed one by
+// one: nearly every key that is looked for stands in one of them, and whoever asks for what stands before them is spared
+// the runs of the whole group.
 
 // The sizes of the directory's parts.
 const (
@@ -49,22 +54,30 @@ const (
 	keySession                         // a session's id
 	keyPage                            // a page's id
 	keyResponse                        // a response id with its URL
+	keyShared                          // the key of an answer that an earlier row may have got too
 )
 
 // key is a kind and an id of it as a number; hash makes filters' bits of it.
 type key struct {
 	kind   keyKind
+	answer bool // what the answer of a request has of its own
 	hi, lo uint64
+}
+
+// shared is the key under which the rows stand that may not be the first with this answer. Copies are rare, and who
+// looks for them need not look at the rows of each answer.
+func (k key) shared() key {
+	return key{kind: keyShared, hi: k.hi ^ uint64(k.kind)<<56, lo: k.lo}
 }
 
 func idKey(kind keyKind, id uint64) key { return key{kind: kind, lo: id} }
 
 func traceKey(kind keyKind, id [16]byte) key {
-	return key{kind, binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])}
+	return key{kind: kind, hi: binary.BigEndian.Uint64(id[:8]), lo: binary.BigEndian.Uint64(id[8:])}
 }
 
 func textKey(kind keyKind, text string) key {
-	return key{kind, xxhash.Sum64String(text), uint64(len(text))}
+	return key{kind: kind, hi: xxhash.Sum64String(text), lo: uint64(len(text))}
 }
 
 func spanKey(trace [16]byte, id uint64) key {
@@ -73,8 +86,15 @@ func spanKey(trace [16]byte, id uint64) key {
 	return k
 }
 
+// answerTraceKey and responseKey are the keys of an answer: its trace, and its response id with the URL.
+func answerTraceKey(id tracecontext.TraceID) key {
+	k := traceKey(keyRequestTrace, id)
+	k.answer = true
+	return k
+}
+
 func responseKey(id int32, url string) key {
-	return key{keyResponse, xxhash.Sum64String(url), uint64(uint32(id))} //nolint:gosec // its bits
+	return key{kind: keyResponse, answer: true, hi: xxhash.Sum64String(url), lo: uint64(uint32(id))} //nolint:gosec // its bits
 }
 
 // appendFrontendKeys, appendRequestKeys and appendSpanKeys append the keys of a row, the one of its id first. Both who writes a
@@ -91,11 +111,11 @@ func appendFrontendKeys(keys []key, kind keyKind, id model.EventID, session, pag
 }
 
 func appendRequestKeys(keys []key, sent model.SpanContext, answer tracecontext.TraceID, response *int32, url string) []key {
-	if !sent.TraceID.IsZero() {
+	if !sent.TraceID.IsZero() && sent.TraceID != answer {
 		keys = append(keys, traceKey(keyRequestTrace, sent.TraceID))
 	}
-	if !answer.IsZero() && answer != sent.TraceID {
-		keys = append(keys, traceKey(keyRequestTrace, answer))
+	if !answer.IsZero() {
+		keys = append(keys, answerTraceKey(answer))
 	}
 	if !sent.SpanID.IsZero() {
 		keys = append(keys, idKey(keyRequestSpan, number(sent.SpanID)))
@@ -123,18 +143,27 @@ type directory struct {
 	groups []*group // in the order of their rows; the last is open
 }
 
-// group is some runs that follow each other, and a filter of all their keys.
+// group is some runs that follow each other, and a filter of their keys.
 type group struct {
-	filter []block
-	runs   []*run // in order; the last of the last group is open
+	filter  []block // of the runs that are covered
+	runs    []*run  // in order; the last of the last group is open
+	covered int     // how many of the first runs the filter covers
+}
+
+// runsOf returns the runs of a group that must be probed for a key.
+func (g *group) runsOf(h uint64) []*run {
+	if g.covered > 0 && has(g.filter, h) {
+		return g.runs
+	}
+	return g.runs[g.covered:]
 }
 
 // run is a stretch of rows.
 type run struct {
 	seqRange
-	open   []block // its Bloom filter while it takes keys
-	hashes []uint64
-	closed *xorfilter.BinaryFuse[uint16]
+	open   []block                       // its Bloom filter while it takes keys
+	hashes []uint64                      // until it is covered
+	closed *xorfilter.BinaryFuse[uint16] // nil while it takes keys
 }
 
 // has reports whether a key may stand in the run.
@@ -190,34 +219,45 @@ func (d *directory) open() (*group, *run) {
 func (d *directory) admit(all []row, last uint64) (suspects []rowID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	g, r := d.open()
+	_, r := d.open()
 	for _, one := range all {
-		for j, k := range one.keys {
-			h := d.hash(k)
-			if j == 0 && d.mayHold(h) {
-				suspects = append(suspects, one.id)
-			}
-			set(g.filter, h)
-			r.add(h)
+		if len(one.keys) > 0 && d.mayHold(d.hash(one.keys[0])) {
+			suspects = append(suspects, one.id)
 		}
+		d.add(r, one.keys)
 	}
 	r.last = max(r.last, last)
 	return suspects
 }
 
+// add adds the keys of a row to the open run.
+func (d *directory) add(r *run, keys []key) {
+	for _, k := range keys {
+		h := d.hash(k)
+		if k.answer && d.mayHold(h) {
+			r.add(d.hash(k.shared()))
+		}
+		r.add(h)
+	}
+}
+
 // mayHold reports whether some run may hold a key; the newest are looked at first.
 func (d *directory) mayHold(h uint64) bool {
 	for _, g := range slices.Backward(d.groups) {
-		if !has(g.filter, h) {
-			continue
-		}
-		for _, r := range slices.Backward(g.runs) {
+		for _, r := range slices.Backward(g.runsOf(h)) {
 			if r.has(h) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// isShared reports whether there may be a row with an answer's key that is not the first of them.
+func (d *directory) isShared(k key) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.mayHold(d.hash(k.shared()))
 }
 
 // full returns the open run where it is to be closed, else nil, and the open group where that is to be closed with it.
@@ -239,30 +279,61 @@ func (d *directory) turn(closed *xorfilter.BinaryFuse[uint16]) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g, r := d.open()
-	r.closed, r.open, r.hashes = closed, nil, nil
+	r.closed, r.open = closed, nil
 	first := r.last + 1
 	if len(g.runs) < groupRuns {
+		g.cover(len(g.runs) - (keptGenerations - 1))
 		d.openRun(first)
 	} else {
+		g.cover(len(g.runs))
 		d.openGroup(first)
 	}
 	return first
 }
 
+// cover adds the keys of the runs before a place to the group's filter.
+func (g *group) cover(before int) {
+	for ; g.covered < before; g.covered++ {
+		r := g.runs[g.covered]
+		g.take(r)
+		r.hashes = nil
+	}
+}
+
+// take adds the keys of a run to the group's filter.
+func (g *group) take(r *run) {
+	for _, h := range r.hashes {
+		set(g.filter, h)
+	}
+}
+
+// complete returns the open group's filter with the keys of all its runs, as it is once the group is closed.
+func (d *directory) complete(g *group) []block {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range g.runs[g.covered:] {
+		g.take(r)
+	}
+	return g.filter
+}
+
 // find returns the stretches of rows, in order, in which one of the keys may stand.
-func (d *directory) find(keys ...key) []seqRange {
+func (d *directory) find(keys ...key) []seqRange { return d.findBefore(math.MaxUint64, keys...) }
+
+// findBefore does so for the rows before a seq.
+func (d *directory) findBefore(seq uint64, keys ...key) []seqRange {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var found []seqRange
 	for _, k := range keys {
 		h := d.hash(k)
 		for _, g := range d.groups {
-			if !has(g.filter, h) {
-				continue
+			if g.runs[0].first >= seq {
+				break
 			}
-			for _, r := range g.runs {
-				if r.has(h) {
-					found = append(found, r.seqRange)
+			for _, r := range g.runsOf(h) {
+				if r.first < seq && r.has(h) {
+					found = append(found, seqRange{r.first, min(r.last, seq-1)})
 				}
 			}
 		}

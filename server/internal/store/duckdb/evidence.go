@@ -35,6 +35,7 @@ func (s *Store) addTraces(ctx context.Context, q querier, v *view, evidence []mo
 	byTrace := map[tracecontext.TraceID][]model.SpanFacts{}
 	var ids []string
 	var ranges []seqRange
+	d := s.lookup()
 	for i := range evidence {
 		r := &evidence[i].Request
 		for _, id := range []tracecontext.TraceID{r.TraceContext().TraceID, r.Answer.TraceID} {
@@ -42,7 +43,7 @@ func (s *Store) addTraces(ctx context.Context, q querier, v *view, evidence []mo
 				continue
 			}
 			byTrace[id] = v.trace(id)
-			if older := before(s.find(traceKey(keySpanTrace, id)), v.from); len(older) > 0 {
+			if older := d.findBefore(v.from, traceKey(keySpanTrace, id)); len(older) > 0 {
 				ids, ranges = append(ids, id.String()), append(ranges, older...)
 			}
 		}
@@ -127,13 +128,14 @@ func (s *Store) addNamed(ctx context.Context, q querier, v *view, evidence []mod
 	var ids []uint64 // of those with more in the tables
 	var ranges []seqRange
 	byName := map[tracecontext.SpanID][]model.SpanFacts{}
+	d := s.lookup()
 	for i := range evidence {
 		sent := evidence[i].Request.Sent.SpanID
 		if _, ok := byName[sent]; ok || sent.IsZero() {
 			continue
 		}
 		byName[sent] = v.named(sent)
-		if older := before(s.find(idKey(keyDtr, number(sent))), v.from); len(older) > 0 {
+		if older := d.findBefore(v.from, idKey(keyDtr, number(sent))); len(older) > 0 {
 			ids, ranges = append(ids, number(sent)), append(ranges, older...)
 		}
 	}

@@ -120,13 +120,13 @@ const (
 	sqlUnannotate   = "DELETE FROM annotations WHERE id = $1"
 )
 
-// sqlKeys reads the keys of each table's rows from a seq on, for the directory.
+// sqlKeys reads the keys of each table's rows in a stretch, for the directory.
 var sqlKeys = [tables]string{
 	`SELECT seq, id, session_id, page_id, sent_trace_id, answer_trace_id, sent_span_id, answer_response_id,
-		CASE WHEN answer_response_id IS NULL THEN '' ELSE url END FROM requests WHERE seq >= $1`,
-	"SELECT seq, id, session_id, page_id FROM navigations WHERE seq >= $1",
-	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq >= $1",
-	"SELECT seq, id, session_id, page_id FROM errors WHERE seq >= $1",
-	"SELECT seq, id, session_id, page_id FROM actions WHERE seq >= $1",
-	`SELECT seq, trace_id, span_id, CASE WHEN kind = 2 AND dtr_state = 'valid' THEN dtr_span_id END FROM spans WHERE seq >= $1`,
+		CASE WHEN answer_response_id IS NULL THEN '' ELSE url END FROM requests WHERE seq BETWEEN $1 AND $2`,
+	"SELECT seq, id, session_id, page_id FROM navigations WHERE seq BETWEEN $1 AND $2",
+	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq BETWEEN $1 AND $2",
+	"SELECT seq, id, session_id, page_id FROM errors WHERE seq BETWEEN $1 AND $2",
+	"SELECT seq, id, session_id, page_id FROM actions WHERE seq BETWEEN $1 AND $2",
+	`SELECT seq, trace_id, span_id, CASE WHEN kind = 2 AND dtr_state = 'valid' THEN dtr_span_id END FROM spans WHERE seq BETWEEN $1 AND $2`,
 }

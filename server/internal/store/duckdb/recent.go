@@ -319,17 +319,6 @@ func (v *view) answered(sum *answerSum, index func(*generation) []*recentRequest
 	}
 }
 
-// before returns the parts of ranges before a seq.
-func before(ranges []seqRange, seq uint64) []seqRange {
-	var out []seqRange
-	for _, r := range ranges {
-		if r.first < seq {
-			out = append(out, seqRange{r.first, min(r.last, seq-1)})
-		}
-	}
-	return out
-}
-
 // pairs returns the requests that fresh rows concern with their causes, in the order of their places, without those whose
 // place was judged already.
 func (f *fresh) pairs(seq, bucket uint64) []concerned {

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,53 @@ func TestRunClosesAfterRepeats(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = openTest(t, path)
+	}
+}
+
+// TestDirectoryMadeAnew opens a file that has lost its directory, as a migration leaves it: its runs are made and stored again, and
+// what the rows hold is found and known.
+func TestDirectoryMadeAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.duckdb")
+	s := openTest(t, path)
+	g := newTraffic(1)
+	var b store.Batch
+	for range 4 * runKeys / 5 { // a request has at least five keys
+		b.Requests = append(b.Requests, g.request())
+	}
+	copied := g.request() // another session gets the first answer again
+	copied.Sent, copied.Answer.TraceID = model.SpanContext{}, [16]byte{7}
+	b.Requests[0].Answer.TraceID, b.Requests[0].SessionID = [16]byte{7}, "another"
+	for part := range slices.Chunk(b.Requests, 8000) {
+		if err := s.Write(t.Context(), store.Batch{Requests: part}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.ExecContext(t.Context(), "DELETE FROM directory"); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 3 { // the third after what the second has stored
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s = openTest(t, path)
+		if n := len(s.directory.groups[0].runs); n < 4 {
+			t.Errorf("round %d: %d runs, want at least 4", round, n)
+		}
+		if err := s.Write(t.Context(), store.Batch{Requests: append(slices.Clone(b.Requests[:5]), copied)}); err != nil {
+			t.Fatal(err)
+		}
+		if u, err := s.Usage(t.Context()); err != nil || u.Requests != int64(len(b.Requests)+1) {
+			t.Errorf("round %d: %d requests are stored, %v; want %d", round, u.Requests, err, len(b.Requests)+1)
+		}
+		for i, want := range []model.RequestEvent{copied, b.Requests[0]} {
+			e, err := s.Evidence(t.Context(), [...]model.EventID{b.Requests[0].ID, copied.ID}[i], 10)
+			if err != nil || e.SameAnswer == nil || e.SameAnswer.RequestID != want.ID {
+				t.Errorf("round %d: the same answer was got by %+v, %v; want %v", round, e.SameAnswer, err, want.ID)
+			}
+		}
+		if e, err := s.Evidence(t.Context(), b.Requests[1].ID, 10); err != nil || e.SameAnswer != nil {
+			t.Errorf("round %d: an answer of its own was also got by %+v, %v", round, e.SameAnswer, err)
+		}
 	}
 }
 

@@ -271,9 +271,11 @@ func (s *Store) await() {
 }
 
 // find asks the directory.
-func (s *Store) find(keys ...key) []seqRange {
+func (s *Store) find(keys ...key) []seqRange { return s.lookup().find(keys...) }
+
+// lookup returns the directory, for who asks it more than once.
+func (s *Store) lookup() *directory {
 	s.mu.Lock()
-	d := s.directory
-	s.mu.Unlock()
-	return d.find(keys...)
+	defer s.mu.Unlock()
+	return s.directory
 }

@@ -241,13 +241,14 @@ func (s *Store) concernOlder(ctx context.Context, tx *sql.Tx, v *view, f *fresh)
 	var ranges []seqRange
 	var traces []string
 	var named []uint64
+	d := s.lookup()
 	for id := range f.traces {
-		if found := before(s.find(traceKey(keyRequestTrace, id)), v.from); len(found) > 0 {
+		if found := d.findBefore(v.from, traceKey(keyRequestTrace, id)); len(found) > 0 {
 			ranges, traces = append(ranges, found...), append(traces, id.String())
 		}
 	}
 	for id := range f.named {
-		if found := before(s.find(idKey(keyRequestSpan, number(id))), v.from); len(found) > 0 {
+		if found := d.findBefore(v.from, idKey(keyRequestSpan, number(id))); len(found) > 0 {
 			ranges, named = append(ranges, found...), append(named, number(id))
 		}
 	}

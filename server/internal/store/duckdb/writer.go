@@ -398,16 +398,26 @@ func (w *writer) closeRun(ctx context.Context) (*xorfilter.BinaryFuse[uint16], e
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
 	}
-	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 0, unsigned(r.first), unsigned(r.last), encodeRun(closed)); err != nil {
-		return nil, fmt.Errorf("directory: %w", err)
+	return closed, w.directory.store(ctx, w.conn, r, closed, g)
+}
+
+// store stores the open run as it is closed, and the open group where that is not nil.
+func (d *directory) store(ctx context.Context, in execer, r *run, closed *xorfilter.BinaryFuse[uint16], g *group) error {
+	if _, err := in.ExecContext(ctx, sqlPutDirectory, 0, unsigned(r.first), unsigned(r.last), encodeRun(closed)); err != nil {
+		return fmt.Errorf("directory: %w", err)
 	}
 	if g == nil {
-		return closed, nil
+		return nil
 	}
-	if _, err := w.conn.ExecContext(ctx, sqlPutDirectory, 1, unsigned(g.runs[0].first), unsigned(r.last), encodeFilter(g.filter)); err != nil {
-		return nil, fmt.Errorf("directory: %w", err)
+	if _, err := in.ExecContext(ctx, sqlPutDirectory, 1, unsigned(g.runs[0].first), unsigned(r.last), encodeFilter(d.complete(g))); err != nil {
+		return fmt.Errorf("directory: %w", err)
 	}
-	return closed, nil
+	return nil
+}
+
+// execer is a database, a connection or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // reset makes the connection usable after a failed commit. Where it cannot, the

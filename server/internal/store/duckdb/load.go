@@ -1,0 +1,191 @@
+package duckdb
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// loadStep is how many rows are read at once that no closed run holds; a run may be larger by as many.
+const loadStep = 1 << 13
+
+// loadDirectory reads the directory, and makes its open parts anew from the rows. Where more rows are in no closed run than a run
+// takes, after a migration for example, it closes runs and stores them.
+func loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
+	d := &directory{}
+	if err := db.QueryRowContext(ctx, "SELECT seed0, seed1 FROM state").Scan(&d.seed[0], &d.seed[1]); err != nil {
+		return nil, err
+	}
+	runs, err := d.loadClosed(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	next := uint64(1) // of the rows that no closed run holds
+	if n := len(d.groups); n > 0 {
+		next = lastOf(d.groups[n-1].runs) + 1
+	}
+	d.groups = append(d.groups, &group{filter: newFilter(runKeys * groupRuns * groupBits), runs: runs})
+	if len(runs) > 0 {
+		if err := d.coverClosed(ctx, db); err != nil {
+			return nil, err
+		}
+		next = lastOf(runs) + 1
+	}
+	d.openRun(next)
+	return d, d.loadOpen(ctx, db, next)
+}
+
+func lastOf(runs []*run) uint64 { return runs[len(runs)-1].last }
+
+// loadClosed reads the groups that are stored, and returns the runs that are in none of them.
+func (d *directory) loadClosed(ctx context.Context, db *sql.DB) ([]*run, error) {
+	found, err := db.QueryContext(ctx, sqlDirectory)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	var runs []*run
+	for found.Next() {
+		var level int
+		var rows seqRange
+		var stored []byte
+		if err := found.Scan(&level, &rows.first, &rows.last, &stored); err != nil {
+			return nil, err
+		}
+		if level == 0 {
+			closed, err := decodeRun(stored)
+			if err != nil {
+				return nil, fmt.Errorf("the directory of the rows %d to %d: %w", rows.first, rows.last, err)
+			}
+			runs = append(runs, &run{seqRange: rows, closed: closed})
+			continue
+		}
+		filter, err := decodeFilter(stored, len(newFilter(runKeys*groupRuns*groupBits)))
+		if err != nil {
+			return nil, fmt.Errorf("the directory of the rows %d to %d: %w", rows.first, rows.last, err)
+		}
+		d.groups = append(d.groups, &group{filter: filter, runs: runs, covered: len(runs)})
+		runs = nil
+	}
+	return runs, found.Err()
+}
+
+// coverClosed has the open group's filter cover its closed runs, by the rows that they hold.
+func (d *directory) coverClosed(ctx context.Context, db *sql.DB) error {
+	g := d.groups[len(d.groups)-1]
+	err := readKeys(ctx, db, seqRange{g.runs[0].first, lastOf(g.runs)}, func(seq uint64, keys []key) {
+		at, _ := slices.BinarySearchFunc(g.runs, seq, func(r *run, seq uint64) int { return cmp.Compare(r.last, seq) })
+		for _, k := range keys {
+			set(g.filter, d.hash(k))
+			if !k.answer {
+				continue
+			}
+			if h := d.hash(k.shared()); g.runs[at].has(h) {
+				set(g.filter, h)
+			}
+		}
+	})
+	g.covered = len(g.runs)
+	return err
+}
+
+// loadOpen reads the rows from a seq on into the open run, and closes it whenever it is full.
+func (d *directory) loadOpen(ctx context.Context, db *sql.DB, next uint64) error {
+	var last uint64
+	if err := db.QueryRowContext(ctx, sqlLastSeq).Scan(&last); err != nil {
+		return err
+	}
+	for ; next <= last; next += loadStep {
+		_, r := d.open()
+		err := readKeys(ctx, db, seqRange{next, next + loadStep - 1}, func(seq uint64, keys []key) {
+			d.add(r, keys)
+			r.last = max(r.last, seq)
+		})
+		if err != nil {
+			return err
+		}
+		full, g := d.full()
+		if full == nil {
+			continue
+		}
+		full.last = min(next+loadStep-1, last) // the next one begins after it
+		closed, err := full.build()
+		if err != nil {
+			return fmt.Errorf("directory: %w", err)
+		}
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if err := d.store(ctx, tx, full, closed, g); err != nil {
+			return cmp.Or(tx.Rollback(), err)
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		d.turn(closed)
+	}
+	return nil
+}
+
+// readKeys reads the keys of the rows in a stretch, those of each table in their order.
+func readKeys(ctx context.Context, db *sql.DB, rows seqRange, each func(seq uint64, keys []key)) error {
+	for t, query := range sqlKeys {
+		if err := readKeysOf(ctx, db, table(t), query, rows, each); err != nil {
+			return fmt.Errorf("reading the keys of %s: %w", tableNames[t], err)
+		}
+	}
+	return nil
+}
+
+func readKeysOf(ctx context.Context, db *sql.DB, t table, query string, rows seqRange, each func(seq uint64, keys []key)) error {
+	found, err := db.QueryContext(ctx, query, unsigned(rows.first), unsigned(rows.last))
+	if err != nil {
+		return err
+	}
+	defer found.Close()
+	for found.Next() {
+		var seq uint64
+		keys, err := scanKeys(t, found, &seq)
+		if err != nil {
+			return err
+		}
+		each(seq, keys)
+	}
+	return found.Err()
+}
+
+// scanKeys reads the keys of a row from the columns that sqlKeys names.
+func scanKeys(t table, found *sql.Rows, seq *uint64) ([]key, error) {
+	var id model.EventID
+	var session, page string
+	switch t {
+	case spans:
+		var trace tracecontext.TraceID
+		var span, named tracecontext.SpanID
+		if err := found.Scan(seq, (*traceColumn)(&trace), (*idColumn)(&span), (*idColumn)(&named)); err != nil {
+			return nil, err
+		}
+		return appendSpanKeys(nil, trace, span, named), nil
+	case requests:
+		var sent model.SpanContext
+		var answer tracecontext.TraceID
+		var response *int32
+		var url string
+		if err := found.Scan(seq, (*idColumn)(&id), &session, &page, (*traceColumn)(&sent.TraceID), (*traceColumn)(&answer),
+			(*idColumn)(&sent.SpanID), &response, &url); err != nil {
+			return nil, err
+		}
+		return appendRequestKeys(appendFrontendKeys(nil, keyRequest, id, session, page), sent, answer, response, url), nil
+	default:
+		if err := found.Scan(seq, (*idColumn)(&id), &session, &page); err != nil {
+			return nil, err
+		}
+		return appendFrontendKeys(nil, idKeys[t], id, session, page), nil
+	}
+}
