@@ -31,7 +31,7 @@ import (
 const (
 	runKeys      = 1 << 16 // keys of a run, about 25,000 rows
 	groupRuns    = 64
-	openBits     = 16 // bits of the open run's filter for each of its keys
+	openBits     = 32 // bits of the open run's filter for each of its keys; it stands alone, so that few may be taken for there falsely
 	groupBits    = 10 // bits of a group's filter for each of its keys
 	bitsPerProbe = 9  // to name a bit within a block
 	probes       = 6
