@@ -122,6 +122,11 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.binary, err = filepath.Abs(o.binary); err != nil {
 		return o, err
 	}
+	if o.data != "" { // the server runs in it
+		if o.data, err = filepath.Abs(o.data); err != nil {
+			return o, err
+		}
+	}
 	o.root, err = filepath.Abs(o.root)
 	return o, err
 }

@@ -34,7 +34,7 @@ func (b *bench) questions(r *subject.Running, s *stock) []question {
 			return api + path + "?" + url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}.Encode()
 		}
 	}
-	lastDay := time.Now().Add(-24 * time.Hour)
+	lastDay := s.From.Add((storeDays - 1) * 24 * time.Hour) // the stock's last, however old it is
 	always := func(path string) func() string { return func() string { return api + path } }
 	return []question{
 		{"trace by id", func() string {

@@ -203,7 +203,8 @@ func (b *bench) fill(ctx context.Context, folder string, s *stock) error {
 }
 
 // make makes the bodies of the stock's sessions, each session's beacons and then its spans, and
-// counts their rows. It returns the exports that were made last.
+// counts their rows. The beacons were queued until now, some of them for days: it is what an honest clock
+// can say of old events, and a server corrects any other. It returns the exports that were made last.
 func (s *stock) make(ctx context.Context, r *subject.Running, to chan<- load.Body) (ends []traffic.Export, err error) {
 	send := func(body load.Body) error {
 		select {
@@ -222,7 +223,7 @@ func (s *stock) make(ctx context.Context, r *subject.Running, to chan<- load.Bod
 	shape := s.shape()
 	for k := range shape.Sessions {
 		v := shape.Session(k)
-		for _, beacon := range v.Beacons() {
+		for _, beacon := range v.Queued(time.Now()) {
 			if err := send(load.Body{URL: r.EventURL, Type: load.Text, Bytes: beacon.Body, Items: beacon.Events, Client: beacon.Client}); err != nil {
 				return nil, err
 			}

@@ -17,13 +17,26 @@ type Beacon struct {
 }
 
 // Beacons returns the session in the form of wire/beacon, version 1, in portions of
-// EventsPerBeacon. A portion begins anew with each page, since a beacon is one page's.
+// EventsPerBeacon. A portion begins anew with each page, since a beacon is one page's. Each is sent soon
+// after its page's last request, by a clock that is not quite the server's.
 func (v *Session) Beacons() []Beacon {
+	return v.beacons(func(p *Page) time.Time {
+		last := p.Requests[len(p.Requests)-1]
+		return last.Start.Add(21 * time.Second) // more than any request takes
+	}, -12.4)
+}
+
+// Queued returns the beacons of Beacons as an agent sends them that was offline until a given time, at most six
+// days after the session. Its clock is the server's, so the server keeps the events' times as they are.
+func (v *Session) Queued(sent time.Time) []Beacon {
+	return v.beacons(func(*Page) time.Time { return sent }, 0)
+}
+
+// beacons makes beacons; offset is the clock's, in milliseconds.
+func (v *Session) beacons(sent func(*Page) time.Time, offset float64) []Beacon {
 	var all []Beacon
 	for i := range v.Pages {
 		p := &v.Pages[i]
-		last := p.Requests[len(p.Requests)-1]
-		sent := last.Start.Add(21 * time.Second) // more than any request takes
 		events := make([]func(b *writer), 0, len(p.Requests)+3)
 		for j := range p.Requests {
 			events = append(events, func(b *writer) { requestEvent(b, p, &p.Requests[j]) })
@@ -35,7 +48,7 @@ func (v *Session) Beacons() []Beacon {
 		for len(events) > 0 {
 			n := min(EventsPerBeacon, len(events))
 			b := &writer{to: make([]byte, 0, 16<<10)}
-			v.envelope(b, p, sent)
+			v.envelope(b, p, sent(p), offset)
 			for k, event := range events[:n] {
 				if k > 0 {
 					b.raw(",")
@@ -50,13 +63,13 @@ func (v *Session) Beacons() []Beacon {
 }
 
 // envelope begins a beacon.
-func (v *Session) envelope(b *writer, p *Page, sent time.Time) {
+func (v *Session) envelope(b *writer, p *Page, sent time.Time, offset float64) {
 	b.raw(`{"v":1,"sent":`).ms(epochMs(sent)).
 		raw(`,"agent.name":"throughline-browser","agent.version":"0.1.0","rum.application.id":"`+applicationID+`"`).
 		text("rum.instance.id", v.InstanceID).text("session.id", v.SessionID).
 		text("page.instance_id", p.ID.String()).text("view.instance_id", p.View.String()).
 		raw(`,"time_origin":`).ms(epochMs(p.Start)).
-		raw(`,"clock.offset":-12.4,"clock.uncertainty":3.1,"events":[`)
+		raw(`,"clock.offset":`).ms(offset).raw(`,"clock.uncertainty":3.1,"events":[`)
 }
 
 func requestEvent(b *writer, p *Page, r *Request) {

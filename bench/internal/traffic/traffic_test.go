@@ -93,6 +93,33 @@ func TestEveryEventIsAccepted(t *testing.T) {
 	}
 }
 
+func TestQueuedEventsKeepTheirTimes(t *testing.T) {
+	s := shape()
+	sent := s.From.Add(s.Over + time.Hour)
+	v := s.Session(0)
+	starts := map[string]time.Time{}
+	for _, queued := range v.Queued(sent) {
+		b, err := beacon.Decode(queued.Body)
+		if err != nil || b.Accepted() != queued.Events {
+			t.Fatalf("%d events of %d, error %v", b.Accepted(), queued.Events, err)
+		}
+		if !beacon.EpochTime(b.Sent).Equal(sent) || b.ClockOffset == nil || *b.ClockOffset != 0 || b.ClockUncertainty == nil {
+			t.Errorf("sent %v by a clock that is off by %v; want %v by the server's", beacon.EpochTime(b.Sent), b.ClockOffset, sent)
+		}
+		for i := range b.Requests {
+			starts[string(b.Requests[i].ID[:])] = b.Time(b.Requests[i].Start)
+		}
+	}
+	for _, p := range v.Pages {
+		for i := range p.Requests {
+			r := &p.Requests[i]
+			if off := starts[string(r.ID[:])].Sub(r.Start).Abs(); off > time.Millisecond {
+				t.Errorf("a request of %v is said to have begun %v away", r.Start, off)
+			}
+		}
+	}
+}
+
 func TestBeaconsHoldTwentyEvents(t *testing.T) {
 	s := shape()
 	s.Requests, s.Pages = 34, 2
