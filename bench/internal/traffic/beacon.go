@@ -95,7 +95,7 @@ func requestEvent(b *writer, p *Page, r *Request) {
 			if !r.fromServer {
 				b.text("request.server_timing.span_id", r.EntrySpan.String())
 			}
-			b.raw(`,"request.server_timing.response_id":`).number(r.itemID*21474 - 1<<30)
+			b.raw(`,"request.server_timing.response_id":`).number(int(r.responseID))
 		}
 	}
 	b.text("performance.initiator_type", initiator(r)).text("performance.next_hop_protocol", "h2")

@@ -75,6 +75,7 @@ type Request struct {
 	size        int
 	fromServer  bool // the ids are Server-Timing's
 	itemID      int
+	responseID  int32 // of its own for each answer, as agents make it
 }
 
 // Session makes session k; the same k gives the same session.
@@ -127,7 +128,7 @@ func (s Shape) request(rnd *rand.Rand, first bool, at time.Time, pagePath string
 	}
 	r.Duration = min(r.Duration, 20*time.Second)
 	r.TraceID, r.SpanID, r.EntrySpan = traceID(rnd), spanID(rnd), spanID(rnd)
-	r.Spans = s.spans(rnd)
+	r.Spans, r.responseID = s.spans(rnd), int32(rnd.Uint32()) //nolint:gosec // its bits
 	share := rnd.IntN(100)
 	pattern := int(float64(len(routes)) * rnd.Float64() * rnd.Float64())
 	if rnd.IntN(shareOfXHR) == 0 {
