@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/server/internal/disk"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/journal"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -39,7 +40,7 @@ func openStore(ctx context.Context, c *config.Serve) (*duckdb.Store, error) {
 	err := os.MkdirAll(c.Data, 0o750)
 	total := int64(0)
 	if err == nil {
-		_, total, err = diskSpace(c.Data)
+		_, total, err = disk.Space(c.Data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the store's folder: %w (choose another with --data)", err)
@@ -79,7 +80,7 @@ func openJournal(ctx context.Context, c *config.Serve, w store.Writer) (*journal
 	if err != nil {
 		return nil, err
 	}
-	_, total, err := diskSpace(c.Data)
+	_, total, err := disk.Space(c.Data)
 	if err != nil {
 		return nil, fmt.Errorf("the disk of the journal: %w (choose another folder with --data)", err)
 	}

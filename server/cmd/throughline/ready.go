@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/throughline-rum/throughline/server/internal/api"
+	"github.com/throughline-rum/throughline/server/internal/disk"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/journal"
 )
@@ -87,7 +88,7 @@ func checkLinks(lag time.Duration) error {
 
 // checkDisk reports a disk with less than twice what the journal leaves to the store.
 func checkDisk(folder string) error {
-	free, total, err := diskSpace(folder)
+	free, total, err := disk.Space(folder)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/throughline-rum/throughline/server/internal/api"
 	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/server/internal/disk"
 	"github.com/throughline-rum/throughline/server/internal/ingest"
 	"github.com/throughline-rum/throughline/server/internal/journal"
 )
@@ -64,7 +65,7 @@ func TestDiskCheckShowsNoPath(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if free, total, err := diskSpace(t.TempDir()); err != nil || free == 0 || total < free {
+	if free, total, err := disk.Space(t.TempDir()); err != nil || free == 0 || total < free {
 		t.Errorf("%d bytes are free of %d, error %v", free, total, err)
 	}
 	if err := checkDisk(filepath.Join(t.TempDir(), "none")); err == nil {

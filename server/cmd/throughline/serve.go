@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
@@ -136,9 +137,11 @@ func startServer(ctx context.Context, c config.Serve, log *slog.Logger, gate fun
 		listener      *net.Listener
 		setting, addr string
 	}{{&s.main, "listen", c.Listen}, {&s.otlpHTTP, "otlp-http", c.OTLPHTTP}, {&s.otlpGRPC, "otlp-grpc", c.OTLPGRPC}} {
-		if *l.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", l.addr); err != nil {
+		open, err := new(net.ListenConfig).Listen(ctx, "tcp", l.addr)
+		if err != nil {
 			return nil, &listenError{l.setting, err}
 		}
+		*l.listener = netutil.LimitListener(open, maxConnections)
 	}
 	if s.store, err = openStore(ctx, &c); err != nil {
 		return nil, err
@@ -228,6 +231,10 @@ func warnOfExposure(log *slog.Logger, c *config.Serve) {
 		log.Warn("no token is asked for, as --insecure-no-auth says", "exposed", strings.Join(open, "; "))
 	}
 }
+
+// maxConnections bounds the connections that are open at once to each of the server's addresses; the next wait until one of them
+// is closed, as each is that says nothing for some time.
+const maxConnections = 8192
 
 // newHTTPServer bounds the time and the memory that one connection may take.
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {

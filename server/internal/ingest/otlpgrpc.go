@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // what OTLP exporters compress with; the import registers it
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -45,6 +46,7 @@ func (r *Receiver) GRPCServer() *grpc.Server {
 		grpc.InitialWindowSize(callWindow),
 		grpc.InitialConnWindowSize(connectionWindow),
 		grpc.ConnectionTimeout(10*time.Second),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 10 * time.Minute}), // more than exporters pause
 		grpc.ForceServerCodecV2(frameCodec{encoding.GetCodecV2("proto")}),
 	)
 	s.RegisterService(&grpc.ServiceDesc{

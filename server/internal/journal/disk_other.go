@@ -10,5 +10,3 @@ import (
 func reserve(*os.File, int64) error { return errors.ErrUnsupported }
 
 func syncData(f *os.File) error { return f.Sync() }
-
-func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }

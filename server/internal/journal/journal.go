@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/throughline-rum/throughline/server/internal/disk"
 )
 
 // Position is a place in the journal: the number of bytes of all records, ever,
@@ -116,7 +118,7 @@ func Open(dir string, o Options) (*Journal, error) {
 		o.wrap, o.reserve = func(f *os.File) file { return osFile{f} }, reserve
 	}
 	if o.free == nil {
-		o.free = freeBytes
+		o.free = disk.Free
 	}
 	if o.SegmentBytes < 0 || o.Budget < 2*o.SegmentBytes {
 		return nil, fmt.Errorf("journal: a budget of %d bytes for segments of %d bytes is too small; give it room for two", o.Budget, o.SegmentBytes)

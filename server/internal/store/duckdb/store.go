@@ -16,6 +16,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/throughline-rum/throughline/server/internal/disk"
 	"github.com/throughline-rum/throughline/server/internal/store"
 )
 
@@ -59,7 +60,7 @@ type Store struct {
 	pace    pace
 	memory  sync.Pool                       // of *encoder, for encode
 	window  uint64                          // workWindow, but for tests
-	free    func(dir string) (int64, error) // freeBytes, but for tests
+	free    func(dir string) (int64, error) // disk.Free, but for tests
 
 	*engine // to be used by calls alone, between enter and leave: mend puts another one there
 
@@ -109,7 +110,7 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, options: o, window: workWindow, free: freeBytes, engine: e, shut: make(chan struct{})}
+	s := &Store{path: path, options: o, window: workWindow, free: disk.Free, engine: e, shut: make(chan struct{})}
 	s.idle.L = &s.mu
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil

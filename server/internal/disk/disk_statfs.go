@@ -1,14 +1,14 @@
 //go:build linux || darwin || freebsd
 
-package main
+package disk
 
 import (
 	"math"
 	"syscall"
 )
 
-// diskSpace returns the bytes that may still be written below a folder, and those of its whole file system.
-func diskSpace(folder string) (free, total int64, err error) {
+// Space returns the bytes that may still be written below a folder, and those of its whole file system.
+func Space(folder string) (free, total int64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(folder, &s); err != nil {
 		return 0, 0, err
