@@ -1,7 +1,6 @@
 package duckdb
 
 import (
-	"database/sql/driver"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -36,13 +33,12 @@ var tableNames = [tables]string{"requests", "navigations", "web_vitals", "errors
 // idKeys are the kinds of the keys by which rows of a table are the same; not of spans.
 var idKeys = [...]keyKind{keyRequest, keyNavigation, keyWebVital, keyError, keyAction}
 
-// row is a value in the form in which it is appended.
+// row is what the writer needs to know of a row beside its columns.
 type row struct {
 	id      rowID
-	keys    []key          // for the directory; the first is that of the id
-	host    string         // of a span that tells of one
-	service string         // of a span
-	values  []driver.Value // in the order of the columns in schema.sql; seq, the first, is the writer's
+	keys    []key  // for the directory; the first is that of the id
+	host    string // of a span that tells of one
+	service string // of a span
 }
 
 // rowID is the identity of a row within its table; trace is zero but for spans.
@@ -56,8 +52,9 @@ type rows struct {
 	of       [tables][]row
 	requests []recentRequest   // what recent keeps of each row of requests
 	facts    []model.SpanFacts // and of each row of spans
+	received []time.Time       // of each row of spans
 
-	memory encoder // of the rows, to be used again
+	memory *encoder // which holds the columns, and can be used again
 }
 
 func (r *rows) count() (n int) {
@@ -67,22 +64,15 @@ func (r *rows) count() (n int) {
 	return n
 }
 
-// The columns of each table, seq among them.
-var columnCounts = [tables]int{70, 35, 25, 30, 26, 29}
-
 // encode turns a batch into rows. It fails where a value cannot be stored, so
-// that what comes to the writer can.
-func encode(b store.Batch, firstDue time.Duration, memory encoder) (*rows, error) {
-	var r rows
-	counts := [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)}
-	e := encoder{values: memory.values[:0], keys: memory.keys[:0]}
-	size := 0
-	for t, n := range counts {
-		size += n * columnCounts[t]
-		r.of[t] = make([]row, n)
+// that what comes to the writer can. The rows are good for as long as their memory is not used for others.
+func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
+	e.reset()
+	r := rows{memory: e}
+	for t, n := range [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)} {
+		r.of[t] = make([]row, 0, n)
 	}
 	// Rows point into these, so they must not grow.
-	e.values = slices.Grow(e.values, size)
 	e.keys = slices.Grow(e.keys, 6*len(b.Requests)+3*(b.Len()-len(b.Requests)))
 	r.requests = make([]recentRequest, len(b.Requests))
 	for i := range b.Requests {
@@ -93,66 +83,98 @@ func encode(b store.Batch, firstDue time.Duration, memory encoder) (*rows, error
 		if firstDue > 0 && !v.Received.IsZero() {
 			l.Due = v.Received.Add(firstDue)
 		}
-		if r.of[requests][i] = e.row(number(v.ID), func() { e.request(v, l) }); e.err != nil {
-			return nil, fmt.Errorf("request %v: %w", v.ID, e.err)
+		c := e.begin(requests)
+		putRequest(c, v, l)
+		e.keys = appendFrontendKeys(e.keys, keyRequest, v.ID, v.SessionID, v.PageID)
+		e.keys = appendRequestKeys(e.keys, v.Sent, v.Answer.TraceID, v.Answer.ResponseID, v.URL)
+		if err := r.end(requests, row{id: rowID{id: number(v.ID)}}); err != nil {
+			return nil, fmt.Errorf("request %v: %w", v.ID, err)
 		}
 	}
 	for i := range b.Navigations {
 		v := &b.Navigations[i]
-		if r.of[navigations][i] = e.row(number(v.ID), func() { e.navigation(v) }); e.err != nil {
-			return nil, fmt.Errorf("navigation %v: %w", v.ID, e.err)
+		putNavigation(e.begin(navigations), v)
+		if err := r.endFrontend(navigations, v.ID, &v.Frontend); err != nil {
+			return nil, fmt.Errorf("navigation %v: %w", v.ID, err)
 		}
 	}
 	for i := range b.WebVitals {
 		v := &b.WebVitals[i]
-		if r.of[webVitals][i] = e.row(number(v.ID), func() { e.webVital(v) }); e.err != nil {
-			return nil, fmt.Errorf("web vital %v: %w", v.ID, e.err)
+		putWebVital(e.begin(webVitals), v)
+		if err := r.endFrontend(webVitals, v.ID, &v.Frontend); err != nil {
+			return nil, fmt.Errorf("web vital %v: %w", v.ID, err)
 		}
 	}
 	for i := range b.Errors {
 		v := &b.Errors[i]
-		if r.of[errorEvents][i] = e.row(number(v.ID), func() { e.errorEvent(v) }); e.err != nil {
-			return nil, fmt.Errorf("error %v: %w", v.ID, e.err)
+		putError(e.begin(errorEvents), v)
+		if err := r.endFrontend(errorEvents, v.ID, &v.Frontend); err != nil {
+			return nil, fmt.Errorf("error %v: %w", v.ID, err)
 		}
 	}
 	for i := range b.Actions {
 		v := &b.Actions[i]
-		if r.of[actions][i] = e.row(number(v.ID), func() { e.action(v) }); e.err != nil {
-			return nil, fmt.Errorf("action %v: %w", v.ID, e.err)
+		putAction(e.begin(actions), v)
+		if err := r.endFrontend(actions, v.ID, &v.Frontend); err != nil {
+			return nil, fmt.Errorf("action %v: %w", v.ID, err)
 		}
 	}
 	r.facts = make([]model.SpanFacts, len(b.Spans))
+	r.received = make([]time.Time, len(b.Spans))
 	names := interned{}
 	for i := range b.Spans {
 		v := &b.Spans[i]
-		r.facts[i] = factsOf(v, names)
-		out := e.row(number(v.SpanID), func() { e.span(v) })
-		if e.err != nil {
-			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, e.err)
+		r.facts[i], r.received[i] = factsOf(v, names), v.Received
+		putSpan(e.begin(spans), v)
+		var named tracecontext.SpanID
+		if v.Kind == model.SpanServer && v.DtrState == model.DtrValid {
+			named = v.Dtr.SpanID
 		}
-		out.id.trace, out.host, out.service = v.TraceID, valid(v.Host), valid(v.Service)
-		r.of[spans][i] = out
+		e.keys = appendSpanKeys(e.keys, v.TraceID, v.SpanID, named)
+		err := r.end(spans, row{id: rowID{trace: v.TraceID, id: number(v.SpanID)}, host: valid(v.Host), service: valid(v.Service)})
+		if err != nil {
+			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, err)
+		}
 	}
-	r.memory = encoder{values: e.values, keys: e.keys}
 	return &r, nil
 }
 
-// encoder collects the values and keys of rows; it keeps the first error.
+// end ends a row whose columns and keys were put.
+func (r *rows) end(t table, one row) error {
+	e := r.memory
+	one.keys = e.keys[e.ended:len(e.keys):len(e.keys)]
+	e.ended = len(e.keys)
+	r.of[t] = append(r.of[t], one)
+	e.columns[t].endRow()
+	return e.columns[t].err
+}
+
+// endFrontend ends the row of an event that has the keys of its frontend alone.
+func (r *rows) endFrontend(t table, id model.EventID, f *model.Frontend) error {
+	r.memory.keys = appendFrontendKeys(r.memory.keys, idKeys[t], id, valid(f.SessionID), valid(f.PageID))
+	return r.end(t, row{id: rowID{id: number(id)}})
+}
+
+// encoder collects the columns and keys of rows.
 type encoder struct {
-	values []driver.Value
-	keys   []key
-	err    error
+	columns [tables]columns
+	keys    []key
+	ended   int // the keys of rows that have ended
 }
 
-// row makes a row of what put appends.
-func (e *encoder) row(id uint64, put func()) row {
-	v, k := len(e.values), len(e.keys)
-	e.put(nil) // seq
-	put()
-	return row{id: rowID{id: id}, keys: e.keys[k:len(e.keys):len(e.keys)], values: e.values[v:len(e.values):len(e.values)]}
+func (e *encoder) reset() {
+	for t := range e.columns {
+		e.columns[t].reset()
+	}
+	e.keys, e.ended = e.keys[:0], 0
 }
 
-func (e *encoder) put(v driver.Value) { e.values = append(e.values, v) }
+// begin begins a row; its seq is the writer's to set.
+func (e *encoder) begin(t table) *columns {
+	c := &e.columns[t]
+	c.uint64(0)
+	return c
+}
 
 // valid returns s in UTF-8: bytes that are not become U+FFFD.
 func valid(s string) string {
@@ -190,182 +212,136 @@ func copied[T any](p *T) *T {
 	return &v
 }
 
-func (e *encoder) text(strs ...string) {
-	for _, s := range strs {
-		e.put(valid(s))
-	}
+func putContext(c *columns, s model.SpanContext) {
+	c.optionalTrace(s.TraceID)
+	c.optionalID(s.SpanID)
 }
 
-func (e *encoder) time(t time.Time) {
-	n, err := nanos(t)
-	e.fail(err)
-	e.put(n)
+// putFrontend puts the columns from the id on that all events of frontends have.
+func putFrontend(c *columns, id model.EventID, f *model.Frontend) {
+	c.uint64(number(id))
+	c.text(f.ApplicationID, f.InstanceID, f.SessionID, f.PageID, f.ViewID, f.ActionID, f.AgentName, f.AgentVersion)
+	d := &f.Client
+	c.text(d.Browser, d.BrowserVersion, d.OS, d.Device, d.Country, d.Address)
 }
 
-func (e *encoder) durations(ds ...time.Duration) {
-	for _, d := range ds {
-		e.put(int64(d))
-	}
+func putClock(c *columns, clock model.Clock, received time.Time) {
+	c.durations(clock.Offset, clock.Uncertainty)
+	c.text(string(clock.Source))
+	c.time(received)
 }
 
-func (e *encoder) trace(id tracecontext.TraceID) {
-	if id.IsZero() {
-		e.put(nil)
-		return
-	}
-	e.put(duckdb.UUID(id))
-}
-
-func (e *encoder) id(id [8]byte) {
-	if id == [8]byte{} {
-		e.put(nil)
-		return
-	}
-	e.put(number(id))
-}
-
-func (e *encoder) context(c model.SpanContext) {
-	e.trace(c.TraceID)
-	e.id(c.SpanID)
-}
-
-func (e *encoder) fail(err error) {
-	if e.err == nil {
-		e.err = err
-	}
-}
-
-// frontend puts the columns from the id on that all events of frontends have.
-func (e *encoder) frontend(kind keyKind, id model.EventID, f *model.Frontend) {
-	e.keys = appendFrontendKeys(e.keys, kind, id, valid(f.SessionID), valid(f.PageID))
-	e.put(number(id))
-	c := &f.Client
-	e.text(f.ApplicationID, f.InstanceID, f.SessionID, f.PageID, f.ViewID, f.ActionID, f.AgentName, f.AgentVersion,
-		c.Browser, c.BrowserVersion, c.OS, c.Device, c.Country, c.Address)
-}
-
-func (e *encoder) clock(c model.Clock, received time.Time) {
-	e.durations(c.Offset, c.Uncertainty)
-	e.text(string(c.Source))
-	e.time(received)
-}
-
-func (e *encoder) request(r *model.RequestEvent, l *model.Link) {
-	e.frontend(keyRequest, r.ID, &r.Frontend)
-	e.keys = appendRequestKeys(e.keys, r.Sent, r.Answer.TraceID, r.Answer.ResponseID, valid(r.URL))
-	e.text(string(r.Kind), r.Initiator)
-	e.time(r.Start)
-	e.durations(r.Duration)
-	e.put(model.DurationBucket(r.Duration))
-	e.clock(r.Clock, r.Received)
-	e.text(r.URL, r.Host, r.URLPattern, r.Method)
-	e.put(int64(r.StatusCode))
-	e.text(string(r.Error), string(r.TraceContextHint), string(r.ServerTimingHint))
-	e.context(r.Sent)
-	e.context(r.Answer.SpanContext)
-	e.put(optional(r.Answer.Sampled))
-	e.put(optional(r.Answer.ResponseID))
-	e.text(string(r.Delivery), r.Protocol)
-	e.put(r.TransferSize)
-	e.put(r.EncodedBodySize)
-	e.put(r.DecodedBodySize)
+func putRequest(c *columns, r *model.RequestEvent, l *model.Link) {
+	putFrontend(c, r.ID, &r.Frontend)
+	c.text(string(r.Kind), r.Initiator)
+	c.time(r.Start)
+	c.durations(r.Duration)
+	c.int16(model.DurationBucket(r.Duration))
+	putClock(c, r.Clock, r.Received)
+	c.text(r.URL, r.Host, r.URLPattern, r.Method)
+	c.int64s(int64(r.StatusCode))
+	c.text(string(r.Error), string(r.TraceContextHint), string(r.ServerTimingHint))
+	putContext(c, r.Sent)
+	putContext(c, r.Answer.SpanContext)
+	c.optionalBool(r.Answer.Sampled)
+	c.optionalInt32(r.Answer.ResponseID)
+	c.text(string(r.Delivery), r.Protocol)
+	c.int64s(r.TransferSize, r.EncodedBodySize, r.DecodedBodySize)
 	t := &r.Timing
-	e.durations(t.RedirectStart, t.RedirectEnd, t.WorkerStart, t.FetchStart, t.DomainLookupStart, t.DomainLookupEnd,
+	c.durations(t.RedirectStart, t.RedirectEnd, t.WorkerStart, t.FetchStart, t.DomainLookupStart, t.DomainLookupEnd,
 		t.ConnectStart, t.ConnectEnd, t.SecureConnectionStart, t.RequestStart, t.FirstInterimResponseStart,
 		t.ResponseStart, t.ResponseEnd)
-	e.text(string(r.Attributes))
-	e.link(l)
+	c.blob(string(r.Attributes))
+	putLink(c, l)
 }
 
-// link puts the columns of a link.
-func (e *encoder) link(l *model.Link) {
-	e.text(string(l.Status), string(l.Reason), l.Detail)
-	e.context(l.Joined)
-	e.put(l.Final)
-	e.time(l.Due)
-	e.time(l.JudgedAt)
-	e.text(l.Entry.Service, l.Entry.Route)
-	e.time(l.Entry.Start)
-	e.durations(l.Entry.Duration)
+// putLink puts the columns of a link.
+func putLink(c *columns, l *model.Link) {
+	c.text(string(l.Status), string(l.Reason), l.Detail)
+	putContext(c, l.Joined)
+	c.bool(l.Final)
+	c.time(l.Due)
+	c.time(l.JudgedAt)
+	c.text(l.Entry.Service, l.Entry.Route)
+	c.time(l.Entry.Start)
+	c.durations(l.Entry.Duration)
 }
 
-// linkValues returns the columns of judged.sql.
-func linkValues(l *model.Link) ([]driver.Value, error) {
-	e := &encoder{values: make([]driver.Value, 0, 14)}
-	e.put(l.Row)
-	e.put(number(l.RequestID))
-	e.link(l)
-	return e.values, e.err
+// putJudged puts a row of judged.sql.
+func putJudged(c *columns, l *model.Link) error {
+	c.uint64(l.Row)
+	c.uint64(number(l.RequestID))
+	putLink(c, l)
+	c.endRow()
+	return c.err
 }
 
-func (e *encoder) navigation(n *model.NavigationEvent) {
-	e.frontend(keyNavigation, n.ID, &n.Frontend)
-	e.time(n.Start)
-	e.durations(n.Duration)
-	e.clock(n.Clock, n.Received)
-	e.text(n.URL, n.URLPattern, n.Referrer, n.Title, n.Type)
-	e.durations(n.ActivationStart, n.DOMInteractive, n.DOMContentLoadedEventStart, n.DOMContentLoadedEventEnd,
+func putNavigation(c *columns, n *model.NavigationEvent) {
+	putFrontend(c, n.ID, &n.Frontend)
+	c.time(n.Start)
+	c.durations(n.Duration)
+	putClock(c, n.Clock, n.Received)
+	c.text(n.URL, n.URLPattern, n.Referrer, n.Title, n.Type)
+	c.durations(n.ActivationStart, n.DOMInteractive, n.DOMContentLoadedEventStart, n.DOMContentLoadedEventEnd,
 		n.DOMComplete, n.LoadEventStart, n.LoadEventEnd)
-	e.text(string(n.Attributes))
+	c.blob(string(n.Attributes))
 }
 
-func (e *encoder) webVital(v *model.WebVital) {
-	e.frontend(keyWebVital, v.ID, &v.Frontend)
-	e.time(v.Time)
-	e.clock(v.Clock, v.Received)
-	e.text(v.URL, v.Name)
-	e.put(v.Value)
-	e.text(v.Rating)
+func putWebVital(c *columns, v *model.WebVital) {
+	putFrontend(c, v.ID, &v.Frontend)
+	c.time(v.Time)
+	putClock(c, v.Clock, v.Received)
+	c.text(v.URL, v.Name)
+	c.double(v.Value)
+	c.text(v.Rating)
 }
 
-func (e *encoder) errorEvent(v *model.ErrorEvent) {
-	e.frontend(keyError, v.ID, &v.Frontend)
-	e.time(v.Time)
-	e.clock(v.Clock, v.Received)
-	e.text(v.URL, v.Source, v.Type, v.Message, v.Stack)
-	e.put(v.Handled)
-	e.id(v.RequestID)
-	e.put(number(v.Fingerprint))
-	e.text(string(v.Attributes))
+func putError(c *columns, v *model.ErrorEvent) {
+	putFrontend(c, v.ID, &v.Frontend)
+	c.time(v.Time)
+	putClock(c, v.Clock, v.Received)
+	c.text(v.URL, v.Source, v.Type, v.Message, v.Stack)
+	c.bool(v.Handled)
+	c.optionalID(v.RequestID)
+	c.uint64(number(v.Fingerprint))
+	c.blob(string(v.Attributes))
 }
 
-func (e *encoder) action(a *model.ActionEvent) {
-	e.frontend(keyAction, a.ID, &a.Frontend)
-	e.time(a.Start)
-	e.durations(a.Duration)
-	e.clock(a.Clock, a.Received)
-	e.text(a.URL, a.Kind, a.Name, string(a.Attributes))
+func putAction(c *columns, a *model.ActionEvent) {
+	putFrontend(c, a.ID, &a.Frontend)
+	c.time(a.Start)
+	c.durations(a.Duration)
+	putClock(c, a.Clock, a.Received)
+	c.text(a.URL, a.Kind, a.Name)
+	c.blob(string(a.Attributes))
 }
 
-func (e *encoder) span(s *model.Span) {
-	var named tracecontext.SpanID
-	if s.Kind == model.SpanServer && s.DtrState == model.DtrValid {
-		named = s.Dtr.SpanID
-	}
-	e.keys = appendSpanKeys(e.keys, s.TraceID, s.SpanID, named)
-	e.put(duckdb.UUID(s.TraceID))
-	e.put(number(s.SpanID))
-	e.id(s.ParentSpanID)
-	e.text(s.Name)
-	e.put(int8(s.Kind))
-	e.put(s.Flags)
-	e.time(s.Start)
-	e.durations(s.Duration)
-	e.time(s.Received)
-	e.text(s.TraceState, string(s.DtrState))
-	e.id(s.Dtr.SpanID)
-	e.put(s.Dtr.Sampled)
-	e.text(s.Dtr.ApplicationID, s.Dtr.InstanceID, s.Dtr.SessionID)
-	e.text(s.Service, s.Scope)
-	e.put(s.StatusCode)
-	e.text(s.StatusMessage, s.Host)
-	e.put(s.Entry)
-	e.text(s.Route)
-	e.put(int64(s.HTTPStatus))
-	e.text(s.Via, string(s.Attributes), string(s.Resource))
+func putSpan(c *columns, s *model.Span) {
+	c.trace(s.TraceID)
+	c.uint64(number(s.SpanID))
+	c.optionalID(s.ParentSpanID)
+	c.text(s.Name)
+	c.int8(int8(s.Kind))
+	c.uint32(s.Flags)
+	c.time(s.Start)
+	c.durations(s.Duration)
+	c.time(s.Received)
+	c.text(s.TraceState, string(s.DtrState))
+	c.optionalID(s.Dtr.SpanID)
+	c.bool(s.Dtr.Sampled)
+	c.text(s.Dtr.ApplicationID, s.Dtr.InstanceID, s.Dtr.SessionID)
+	c.text(s.Service, s.Scope)
+	c.int8(s.StatusCode)
+	c.text(s.StatusMessage, s.Host)
+	c.bool(s.Entry)
+	c.text(s.Route)
+	c.int64s(int64(s.HTTPStatus))
+	c.text(s.Via)
 	events, err := encodeEvents(s.Events)
-	e.fail(err)
-	e.text(events)
+	if err != nil {
+		c.fail(err)
+	}
+	c.blob(string(s.Attributes), string(s.Resource), events)
 }
 
 // storedEvent is a span's event as its column holds it.
@@ -410,11 +386,4 @@ func decodeEvents(b []byte) ([]model.SpanEvent, error) {
 func number[ID ~[8]byte](id ID) uint64 {
 	b := [8]byte(id)
 	return binary.BigEndian.Uint64(b[:])
-}
-
-func optional[T any](p *T) driver.Value {
-	if p == nil {
-		return nil
-	}
-	return *p
 }

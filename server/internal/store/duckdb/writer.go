@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/FastFilter/xorfilter"
-	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -36,15 +35,13 @@ func (s *Store) Write(ctx context.Context, b store.Batch) error {
 	if memory == nil {
 		memory = new(encoder)
 	}
-	r, err := encode(b, s.options.FirstDue, *memory)
+	r, err := encode(b, s.options.FirstDue, memory)
 	if err != nil {
 		return &Error{Op: "write", Kind: KindInvalid, Err: err}
 	}
 	if err := s.submit(ctx, "write", &change{rows: r, position: b.Position}); err != nil {
 		return err // the writer may still be at it
 	}
-	clear(r.memory.values) // what they point to is not kept
-	*memory = r.memory
 	s.memory.Put(memory)
 	return nil
 }
@@ -75,19 +72,18 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 			}
 			l.Row = found[0]
 		}
-		if at, err := nanos(l.JudgedAt); err == nil { // else linkValues says so
+		if at, err := nanos(l.JudgedAt); err == nil { // else putJudged says so
 			l.JudgedAt = timeOf(at)
 		}
-		v, err := linkValues(&l)
-		if err != nil {
+		if err := putJudged(&c.judged, &l); err != nil {
 			return invalid(op, "request %v: %w", l.RequestID, err)
 		}
-		c.links, c.verdicts = append(c.links, v), append(c.verdicts, l)
+		c.links = append(c.links, l)
 	}
 	// What is due again must be looked for, whatever a call of Work has found meanwhile.
 	defer func() {
-		for i := range c.verdicts {
-			if l := &c.verdicts[i]; !l.Due.IsZero() && !l.Final {
+		for i := range c.links {
+			if l := &c.links[i]; !l.Due.IsZero() && !l.Final {
 				s.settled.lower(l.Row)
 			}
 		}
@@ -103,8 +99,8 @@ func (s *Store) PutLinks(ctx context.Context, links []model.Link, next store.Wat
 type change struct {
 	rows      *rows
 	position  store.Position   // zero: stays
-	links     [][]driver.Value // rows of judged.sql, no request twice
-	verdicts  []model.Link     // the same, as they were given
+	links     []model.Link     // no request twice
+	judged    columns          // the same as rows of judged.sql
 	watermark *store.Watermark // nil: stays
 	run       func(context.Context, *sql.Conn) error
 	shrink    bool       // nothing else: the write-ahead log is moved into the tables
@@ -148,8 +144,8 @@ type writer struct {
 	stopped chan struct{}
 
 	conn      *sql.Conn
-	appenders [tables]*duckdb.Appender
-	judged    *duckdb.Appender
+	appenders [tables]*appender
+	judged    *appender
 	directory *directory
 	recent    *recent
 	joined    atomic.Bool             // the table of this name holds something
@@ -260,11 +256,11 @@ func (w *writer) openAppenders() error {
 	err := w.conn.Raw(func(c any) (err error) {
 		conn := c.(driver.Conn) //nolint:errcheck // it is always one
 		for t := range tables {
-			if w.appenders[t], err = duckdb.NewAppenderFromConn(conn, "", tableNames[t]); err != nil {
+			if w.appenders[t], err = newAppender(conn, "", "", tableNames[t]); err != nil {
 				return err
 			}
 		}
-		w.judged, err = duckdb.NewAppender(conn, "temp", "main", "judged")
+		w.judged, err = newAppender(conn, "temp", "main", "judged")
 		return err
 	})
 	if err != nil {
@@ -277,11 +273,10 @@ func (w *writer) closeAppenders() error {
 	var errs []error
 	for _, a := range append(w.appenders[:], w.judged) {
 		if a != nil {
-			// What a failed commit left must not be flushed by closing.
-			errs = append(errs, a.Clear(), a.Close())
+			errs = append(errs, a.close())
 		}
 	}
-	w.appenders, w.judged = [tables]*duckdb.Appender{}, nil
+	w.appenders, w.judged = [tables]*appender{}, nil
 	return errors.Join(errs...)
 }
 
@@ -364,7 +359,7 @@ func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (c
 		if err := w.putLinks(ctx, c); err != nil {
 			return nil, fmt.Errorf("links: %w", err)
 		}
-		tx.written.links = append(tx.written.links, c.verdicts...)
+		tx.written.links = append(tx.written.links, c.links...)
 		if c.watermark != nil {
 			tx.watermark = c.watermark
 		}
@@ -423,7 +418,7 @@ type execer interface {
 // reset makes the connection usable after a failed commit. Where it cannot, the
 // next commit tries again and says why it cannot.
 func (w *writer) reset(ctx context.Context) {
-	_ = w.closeAppenders() // of an appender that failed, closing reports the failure again
+	_ = w.closeAppenders() // of an appender that failed, it reports the failure again
 	_, _ = w.conn.ExecContext(ctx, "ROLLBACK")
 	_ = w.openAppenders()
 }
@@ -443,24 +438,30 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 	if err != nil {
 		return err
 	}
-	appended := 0
+	before := w.seq
 	for _, c := range group {
-		for i := range c.rows.of[t] {
-			r := &c.rows.of[t][i]
+		all := c.rows.of[t]
+		if len(all) == 0 {
+			continue
+		}
+		values := &c.rows.memory.columns[t]
+		from := 0 // the first row that is not appended yet
+		for i := range all {
+			r := &all[i]
 			if len(known) > 0 {
 				if isKnown, isSuspect := known[r.id]; isSuspect {
 					if isKnown {
+						if err := w.appenders[t].append(values, from, i); err != nil {
+							return err
+						}
+						from = i + 1
 						continue
 					}
 					known[r.id] = true
 				}
 			}
 			w.seq++
-			r.values[0] = w.seq
-			if err := w.appenders[t].AppendRow(r.values...); err != nil {
-				return err
-			}
-			appended++
+			values.setNumber(i, w.seq)
 			switch t {
 			case requests:
 				q := &c.rows.requests[i]
@@ -468,34 +469,33 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 				tx.written.requests = append(tx.written.requests, q)
 			case spans:
 				tx.written.spans = append(tx.written.spans, writtenSpan{w.seq, c.rows.facts[i]})
-				w.note(r, tx)
+				w.note(r, c.rows.received[i], tx)
 			}
 		}
+		if err := w.appenders[t].append(values, from, len(all)); err != nil {
+			return err
+		}
 	}
-	if appended == 0 {
+	if w.seq == before {
 		return nil
 	}
-	return w.appenders[t].Flush()
+	return w.appenders[t].flush()
 }
 
-// receivedColumn is the place of received among the columns of spans.
-const receivedColumn = 9
-
 // note keeps the host and service of a span where they are new.
-func (w *writer) note(r *row, tx *transaction) {
+func (w *writer) note(r *row, received time.Time, tx *transaction) {
 	if _, told := tx.hosts[r.host]; r.host != "" && !told && !w.hosts[r.host] {
 		tx.hosts[r.host] = w.seq
 	}
 	if r.service == "" {
 		return
 	}
-	at := timeOf(r.values[receivedColumn].(int64)) //nolint:errcheck // encode puts it
 	for _, s := range [...][2]string{{r.service, ""}, {r.service, r.host}} {
-		if stored, ok := w.services[s]; ok && !at.Before(stored) {
+		if stored, ok := w.services[s]; ok && !received.Before(stored) {
 			continue
 		}
-		if first, told := tx.services[s]; !told || at.Before(first) {
-			tx.services[s] = at
+		if first, told := tx.services[s]; !told || received.Before(first) {
+			tx.services[s] = received
 		}
 	}
 }
@@ -562,23 +562,20 @@ func (w *writer) putLinks(ctx context.Context, c *change) error {
 	if len(c.links) == 0 {
 		return nil
 	}
-	for _, v := range c.links {
-		if err := w.judged.AppendRow(v...); err != nil {
-			return err
-		}
-	}
-	if err := w.judged.Flush(); err != nil {
+	if err := w.judged.append(&c.judged, 0, len(c.links)); err != nil {
 		return err
 	}
-	first, last := c.links[0][0].(uint64), uint64(0) //nolint:errcheck // linkValues puts it
-	for _, v := range c.links {
-		seq := v[0].(uint64) //nolint:errcheck // the same
-		first, last = min(first, seq), max(last, seq)
+	if err := w.judged.flush(); err != nil {
+		return err
+	}
+	first, last := c.links[0].Row, c.links[0].Row
+	for i := range c.links {
+		first, last = min(first, c.links[i].Row), max(last, c.links[i].Row)
 	}
 	if _, err := w.conn.ExecContext(ctx, sqlPutLinks, unsigned(first), unsigned(last)); err != nil {
 		return err
 	}
-	if w.recent.mayJoin(c.verdicts) {
+	if w.recent.mayJoin(c.links) {
 		result, err := w.conn.ExecContext(ctx, sqlPutJoined, unsigned(first), unsigned(last))
 		if err != nil {
 			return err

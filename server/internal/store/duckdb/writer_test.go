@@ -42,14 +42,14 @@ func TestPoisonedGroup(t *testing.T) {
 	var batches []store.Batch
 	for range 3 {
 		b := g.batch(8)
-		r, err := encode(b, 0, encoder{})
+		r, err := encode(b, 0, new(encoder))
 		if err != nil {
 			t.Fatal(err)
 		}
 		batches = append(batches, b)
 		group = append(group, &change{rows: r, done: make(chan error, 1)})
 	}
-	group[1].rows.of[spans][1].values[1] = "no trace id"
+	group[1].rows.memory.columns[spans].of[1].set = slices.Repeat([]bool{false}, 8)
 
 	err := s.writer.commit(group)
 	if err == nil {
