@@ -96,7 +96,7 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	if b.Accepted() == 0 {
 		return b, nil
 	}
-	return b, r.keep(req.Context(), RecordBeacon, &recordHeader{received: received, client: client}, body)
+	return b, r.keep(req.Context(), RecordEvents, &recordHeader{received: received, client: client}, reader.events.encode(&b))
 }
 
 // checkBeaconType lets pass what a page can send without a preflight, and JSON

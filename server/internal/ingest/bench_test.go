@@ -12,6 +12,7 @@ import (
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
+	"github.com/throughline-rum/throughline/wire/beacon"
 )
 
 // typicalExport is n spans as otelhttp and a database client make them: of every five
@@ -149,11 +150,8 @@ func BenchmarkTraceExport(b *testing.B) {
 
 // BenchmarkBeacon has 20 events in a beacon, in the handler and in the Loader.
 func BenchmarkBeacon(b *testing.B) {
-	events := make([]string, 20)
-	for i := range events {
-		events[i] = fmt.Sprintf(typicalRequest, i+1, 100+i)
-	}
-	body := envelope(events...)
+	const events = 20
+	body := twentyRequests()
 	b.Run("handler", func(b *testing.B) {
 		b.ReportAllocs()
 		r := newReceiver(b, discard{})
@@ -165,22 +163,41 @@ func BenchmarkBeacon(b *testing.B) {
 				b.Fatal(resp.StatusCode)
 			}
 		}
-		perItem(b, begin, len(events), "event")
+		perItem(b, begin, events, "event")
 	})
 	b.Run("loader", func(b *testing.B) {
 		b.ReportAllocs()
-		record := Record{Kind: RecordBeacon, Payload: append(appendRecord(nil, &recordHeader{received: received}), body...)}
+		record := eventsRecord(b, body, &recordHeader{received, visitor})
 		d := newDecoder("")
 		var batch store.Batch
 		begin := cpuTime(b)
 		for b.Loop() {
 			batch = emptied(&batch)
-			if _, err := d.decode(&batch, record); err != nil || batch.Len() != len(events) {
+			if _, err := d.decode(&batch, record); err != nil || batch.Len() != events {
 				b.Fatal(batch.Len(), err)
 			}
 		}
-		perItem(b, begin, len(events), "event")
+		perItem(b, begin, events, "event")
 	})
+}
+
+// twentyRequests is a beacon of a usual size.
+func twentyRequests() string {
+	events := make([]string, 20)
+	for i := range events {
+		events[i] = fmt.Sprintf(typicalRequest, i+1, 100+i)
+	}
+	return envelope(events...)
+}
+
+// eventsRecord is the record that is made of a beacon in JSON.
+func eventsRecord(t testing.TB, body string, h *recordHeader) Record {
+	t.Helper()
+	decoded, err := beacon.Decode([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Record{Position: 1, Kind: RecordEvents, Payload: append(appendRecord(nil, h), new(eventsCodec).encode(&decoded)...)}
 }
 
 const typicalRequest = `{"type":"request","id":"c3a1f0047be2%04x","start":%d.5,"duration":96.5,"request.kind":"fetch",` +

@@ -22,6 +22,7 @@ const maxReused = 1 << 20
 type bodyReader struct {
 	body   bytes.Buffer
 	packed gzip.Reader
+	events eventsCodec // writes those of the beacon in body
 }
 
 // borrow returns a bodyReader, to be given back once its body is in the journal.
@@ -33,7 +34,7 @@ func (r *Receiver) borrow() *bodyReader {
 }
 
 func (r *Receiver) giveBack(b *bodyReader) {
-	if b.body.Cap() <= maxReused {
+	if b.body.Cap() <= maxReused && cap(b.events.written) <= maxReused {
 		b.body.Reset()
 		r.bodies.Put(b)
 	}

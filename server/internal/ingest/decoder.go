@@ -14,6 +14,8 @@ import (
 // URL patterns, which are learned. It is for one goroutine.
 type decoder struct {
 	traces   traceDecoder
+	events   eventsCodec
+	beacon   beacon.Beacon // as events reads it
 	patterns urlpattern.Learner
 }
 
@@ -38,19 +40,29 @@ func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err erro
 	switch r.Kind {
 	case RecordBeacon:
 		decoded, err := beacon.Decode(body)
-		if err != nil {
-			return h.received, err
+		if err == nil {
+			d.append(b, &decoded, &h)
 		}
-		before := endsOf(b)
-		appendBeacon(b, &decoded, &h)
-		d.learn(b, before)
-		return h.received, nil
+		return h.received, err
+	case RecordEvents:
+		err := d.events.decode(&d.beacon, body)
+		if err == nil {
+			d.append(b, &d.beacon, &h)
+		}
+		return h.received, err
 	case RecordTraces:
 		b.Spans, err = d.traces.decode(b.Spans, body, h.received)
 		return h.received, err
 	default:
 		return h.received, kindError(r.Kind)
 	}
+}
+
+// append appends the events of a beacon to a batch.
+func (d *decoder) append(b *store.Batch, decoded *beacon.Beacon, h *recordHeader) {
+	before := endsOf(b)
+	appendBeacon(b, decoded, h)
+	d.learn(b, before)
 }
 
 // learn fills in the patterns of what stands in the batch after before.

@@ -11,8 +11,9 @@ import (
 
 // The kinds of records in the journal.
 const (
-	RecordBeacon byte = 1 // a beacon in JSON, as received
+	RecordBeacon byte = 1 // a beacon in JSON, as received; written by versions before RecordEvents
 	RecordTraces byte = 2 // an ExportTraceServiceRequest in protobuf
+	RecordEvents byte = 3 // the events of a beacon that were good, as eventsCodec writes them
 )
 
 // A record is a version byte, when it was received (ns since 1970, eight bytes, the
@@ -79,16 +80,17 @@ func parseRecord(record []byte) (h recordHeader, body []byte, err error) {
 		return h, nil, errRecord
 	}
 	known := facts(&h.client)
-	for len(list) > 0 {
-		number := list[0]
-		text, rest, ok := cutCounted(list[1:])
+	all := string(list) // the texts are parts of it
+	for at := 0; at < len(list); {
+		number := list[at]
+		text, rest, ok := cutCounted(list[at+1:])
 		if !ok {
 			return h, nil, errRecord
 		}
+		at = len(list) - len(rest)
 		if int(number) < len(known) && known[number] != nil {
-			*known[number] = string(text)
+			*known[number] = all[at-len(text) : at]
 		}
-		list = rest
 	}
 	return h, body, nil
 }

@@ -46,7 +46,7 @@ func TestRecordHeader(t *testing.T) {
 
 // frozen are records as a journal may hold them for ever. Make a new one for a new version; never
 // change one that is there.
-var frozen = map[string]byte{"beacon-v1": RecordBeacon, "traces-v1": RecordTraces}
+var frozen = map[string]byte{"beacon-v1": RecordBeacon, "traces-v1": RecordTraces, "events-v1": RecordEvents}
 
 func TestFrozenRecords(t *testing.T) {
 	for name, kind := range frozen {
@@ -119,10 +119,14 @@ func lines(t *testing.T, b *store.Batch) []byte {
 
 func newFrozen(t *testing.T, kind byte) []byte {
 	t.Helper()
-	if kind == RecordTraces {
+	switch kind {
+	case RecordTraces:
 		return append(appendRecord(nil, &recordHeader{received: received}), protoOf(t, typicalExport(5))...)
+	case RecordEvents:
+		return eventsRecord(t, withClock(everyEvent, "-12.5"), &recordHeader{received, visitor}).Payload
+	default:
+		return append(appendRecord(nil, &recordHeader{received, visitor}), everyEvent...)
 	}
-	return append(appendRecord(nil, &recordHeader{received, visitor}), everyEvent...)
 }
 
 var everyEvent = envelope(fetchEvent,
@@ -177,8 +181,11 @@ func TestABugIsAnError(t *testing.T) {
 }
 
 func FuzzRecord(f *testing.F) {
-	seeds := [][]byte{appendRecord(nil, &recordHeader{received, visitor}), append(appendRecord(nil, &recordHeader{received: received}), everyEvent...), nil}
-	if len(seeds) < 3 {
+	seeds := [][]byte{
+		appendRecord(nil, &recordHeader{received, visitor}), append(appendRecord(nil, &recordHeader{received: received}), everyEvent...), nil,
+		eventsRecord(f, everyEvent, &recordHeader{received, visitor}).Payload,
+	}
+	if len(seeds) < 4 {
 		f.Fatal("the fuzz target has lost its seeds")
 	}
 	for _, s := range seeds {
@@ -193,7 +200,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil || string(bodyAgain) != string(body) || !again.received.Equal(h.received) {
 			t.Errorf("%+v and %+v, %v", h, again, err)
 		}
-		for kind := range byte(4) {
+		for kind := range RecordEvents + 2 {
 			d := newDecoder("")
 			_, _ = d.decode(new(store.Batch), Record{Kind: kind, Payload: payload}) // must not panic
 		}
