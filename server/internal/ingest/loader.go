@@ -11,12 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/throughline-rum/throughline/server/internal/store"
-	"github.com/throughline-rum/throughline/server/internal/urlpattern"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // The limits of one batch. It is written once one of them is reached; before that, as
-// soon as no record waits and the last write was begun minGap ago.
+// soon as no record waits and the last write was begun minGap ago. While the one before is
+// written, it grows to what rows and bytes allow.
 const (
 	maxBatchRows  = 16_384
 	maxBatchBytes = 32 << 20 // of records and of what they repeat beside each span; a single one may be larger
@@ -32,6 +32,7 @@ const (
 	firstWait = 100 * time.Millisecond
 	longWait  = 5 * time.Second // the most between two attempts to write
 	gatePoll  = 100 * time.Millisecond
+	readGap   = 10 * time.Millisecond // between two looks for records while a batch is written
 )
 
 // Record is a record of the journal.
@@ -66,19 +67,22 @@ type LoaderConfig struct {
 	Registerer prometheus.Registerer                            // required; takes the counters
 	Tenant     tracecontext.Tenant                              // whose dtr entries are read; zero: the default
 	Gate       func() bool                                      // while it returns true, nothing is written; nil: never. For tests from outside
-	OnError    func(err error)                                  // told of each error that is tried again, and each record rejected; nil: nobody
+	OnError    func(err error)                                  // told of each error that is tried again, and each record rejected, one at a time; nil: nobody
 }
 
 // Loader brings every record of the journal to the store, once: the store commits the
-// position of a batch with the batch.
+// position of a batch with the batch. While one batch is written, the next one is read.
 type Loader struct {
 	LoaderConfig
 	metrics *loaderMetrics
 	decoder decoder
+	telling sync.Mutex // held while OnError is told
 
-	mu    sync.Mutex
-	state LoaderState
-	moved chan struct{} // closed when Stored grows; made anew each time
+	mu        sync.Mutex
+	state     LoaderState
+	writing   bool          // a batch is being written, whose oldest record state tells of
+	following time.Time     // Oldest of the batch that is read meanwhile
+	moved     chan struct{} // closed when Stored grows; made anew each time
 }
 
 // LoaderState tells how far a Loader is.
@@ -129,6 +133,13 @@ func (l *Loader) Await(ctx context.Context, p store.Position) error {
 	}
 }
 
+// tell passes an error on.
+func (l *Loader) tell(err error) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	l.OnError(err)
+}
+
 // update changes the state.
 func (l *Loader) update(change func(*LoaderState)) {
 	l.mu.Lock()
@@ -157,188 +168,72 @@ func (l *Loader) Run(ctx context.Context) error {
 		return fmt.Errorf("ingest: the journal cannot be read: %w", err)
 	}
 	defer reader.Close()
-	r := run{Loader: l, reader: reader, stored: start}
-	for {
-		if err := r.step(ctx); err != nil {
-			if ctx.Err() != nil {
-				r.lastTrim = time.Time{}
-				r.trim()
-				return nil
-			}
-			return fmt.Errorf("ingest: the journal cannot be read: %w", err)
-		}
+	r := run{Loader: l, reader: reader, next: new(load), other: new(load), written: make(chan error, 1), read: start, stored: start}
+	if err := r.steps(ctx); ctx.Err() == nil {
+		return fmt.Errorf("ingest: the journal cannot be read: %w", err)
 	}
-}
-
-// run is what Run has at hand.
-type run struct {
-	*Loader
-	reader          RecordReader
-	batch           store.Batch
-	parts           []part
-	bytes           int
-	stored, trimmed store.Position
-	begun           time.Time // when the last write was
-	lastTrim        time.Time
-	patterns        urlpattern.Stats // as counted
-}
-
-// part is what one record has put into the batch: everything up to the ends that the
-// part before does not have.
-type part struct {
-	after, position store.Position // of the record before and its own
-	end             batchEnds
-}
-
-// step gathers one batch and writes it.
-func (r *run) step(ctx context.Context) error {
-	record, err := r.first(ctx)
-	if err != nil {
-		return err
-	}
-	opened := time.Now()
-	for {
-		if err := r.add(ctx, record); err != nil {
-			return err
-		}
-		if r.batch.Len() >= maxBatchRows || r.bytes >= maxBatchBytes || time.Since(opened) >= maxBatchTime {
-			break
-		}
-		var there bool
-		if record, there, err = r.reader.TryNext(); err != nil {
-			return err
-		}
-		if there {
-			continue
-		}
-		if record, there, err = r.waitFor(ctx, time.Until(r.begun.Add(minGap))); err != nil {
-			return err
-		}
-		if !there {
-			break
-		}
-	}
-	return r.write(ctx)
-}
-
-// first waits for the first record of a batch, and trims the journal meanwhile.
-func (r *run) first(ctx context.Context) (Record, error) {
-	for {
-		r.trim()
-		if r.trimmed == r.stored {
-			return r.reader.Next(ctx)
-		}
-		if record, there, err := r.waitFor(ctx, time.Until(r.lastTrim.Add(trimGap))); there || err != nil {
-			return record, err
-		}
-	}
-}
-
-// waitFor waits for a record for some time at most.
-func (r *run) waitFor(ctx context.Context, patience time.Duration) (Record, bool, error) {
-	if patience <= 0 {
-		return Record{}, false, nil
-	}
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	record, err := r.reader.Next(waiting)
-	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
-		return Record{}, false, nil
-	}
-	return record, err == nil, err
-}
-
-// add decodes a record into the batch. One that cannot be decoded is kept aside.
-func (r *run) add(ctx context.Context, record Record) error {
-	after := r.stored
-	if n := len(r.parts); n > 0 {
-		after = r.parts[n-1].position
-	}
-	before := endsOf(&r.batch)
-	received, err := r.decoder.decode(&r.batch, record)
-	if err != nil {
-		before.cut(&r.batch)
-		if err := r.reject(ctx, record, err); err != nil {
-			return err
-		}
-	}
-	if len(r.parts) == 0 {
-		r.update(func(s *LoaderState) { s.Oldest = received })
-	}
-	r.countLimits()
-	r.bytes += len(record.Payload) + r.decoder.copied()
-	r.parts = append(r.parts, part{after, record.Position, endsOf(&r.batch)})
-	r.batch.Position = record.Position
+	r.lastTrim = time.Time{}
+	r.trim()
 	return nil
 }
 
-// countLimits counts what the last record lost to limits.
-func (r *run) countLimits() {
-	r.metrics.attributesDropped.Add(float64(r.decoder.dropped()))
-	now := r.decoder.patterns.Stats()
-	r.metrics.patternsOther.Add(float64(now.Others - r.patterns.Others))
-	r.metrics.hostsForgotten.Add(float64(now.Forgotten - r.patterns.Forgotten))
-	r.patterns = now
-}
-
-// reject keeps a record aside and counts it.
-func (r *run) reject(ctx context.Context, record Record, reason error) error {
-	reason = fmt.Errorf("ingest: the record at position %d cannot be stored: %w", record.Position, reason)
-	r.OnError(reason)
-	r.metrics.rejected.Inc()
-	return r.insist(ctx, func() error { return r.Rejects.Keep(record, reason) })
-}
-
-// write has the batch stored, whatever time it takes, and makes room for the next one.
-func (r *run) write(ctx context.Context) error {
-	if err := r.pass(ctx); err != nil {
+// write has a batch stored, whatever time it takes.
+func (l *Loader) write(ctx context.Context, b *load) error {
+	for _, p := range b.parts {
+		if p.broken == nil {
+			continue
+		}
+		if err := l.reject(ctx, p.broken.record, p.broken.reason); err != nil {
+			return err
+		}
+	}
+	if err := l.pass(ctx); err != nil {
 		return err
 	}
-	r.begun = time.Now()
 	apart, attempts := false, 0
-	err := r.insist(ctx, func() error {
-		err := r.Writer.Write(ctx, r.batch)
+	err := l.insist(ctx, func() error {
+		err := l.Writer.Write(ctx, b.Batch)
 		attempts++
 		// A batch that is too large for the store's memory goes through in parts.
-		if apart = isInvalid(err) || err != nil && attempts >= apartAfter && len(r.parts) > 1; apart {
+		if apart = isInvalid(err) || err != nil && attempts >= apartAfter && len(b.parts) > 1; apart {
 			return nil
 		}
 		return err
 	})
 	if err == nil && apart {
-		err = r.writeEach(ctx)
+		err = l.writeEach(ctx, b)
 	}
 	if err != nil {
 		return err
 	}
-	r.metrics.rows.Add(float64(r.batch.Len()))
-	r.metrics.batches.Inc()
-	r.metrics.records.Add(float64(len(r.parts)))
-	r.stored = r.batch.Position
-	r.update(func(s *LoaderState) { s.Stored, s.Oldest = r.stored, time.Time{} })
-	r.parts, r.bytes = r.parts[:0], 0
-	r.batch = emptied(&r.batch)
+	l.metrics.rows.Add(float64(b.Len()))
+	l.metrics.batches.Inc()
+	l.metrics.records.Add(float64(len(b.parts)))
+	l.update(func(s *LoaderState) {
+		s.Stored, s.Oldest = b.Position, l.following
+		l.writing, l.following = false, time.Time{}
+	})
 	return nil
 }
 
-// writeEach writes each record of the batch by itself, so that one which the store refuses
+// writeEach writes each record of a batch by itself, so that one which the store refuses
 // does not keep the others back.
-func (r *run) writeEach(ctx context.Context) error {
+func (l *Loader) writeEach(ctx context.Context, b *load) error {
 	var before batchEnds
-	for _, p := range r.parts {
-		one := p.end.since(&r.batch, before)
+	for _, p := range b.parts {
+		one := p.end.since(&b.Batch, before)
 		one.Position = p.position
 		before = p.end
 		var refused error
-		err := r.insist(ctx, func() error {
-			err := r.Writer.Write(ctx, one)
+		err := l.insist(ctx, func() error {
+			err := l.Writer.Write(ctx, one)
 			if refused = err; isInvalid(err) {
 				return nil
 			}
 			return err
 		})
 		if err == nil && refused != nil {
-			err = r.rejectAgain(ctx, p, refused)
+			err = l.rejectAgain(ctx, p, refused)
 		}
 		if err != nil {
 			return err
@@ -348,8 +243,8 @@ func (r *run) writeEach(ctx context.Context) error {
 }
 
 // rejectAgain keeps a record aside that the store has refused, and passes over it.
-func (r *run) rejectAgain(ctx context.Context, p part, reason error) error {
-	again, err := r.Open(p.after)
+func (l *Loader) rejectAgain(ctx context.Context, p part, reason error) error {
+	again, err := l.Open(p.after)
 	if err != nil {
 		return err
 	}
@@ -361,10 +256,18 @@ func (r *run) rejectAgain(ctx context.Context, p part, reason error) error {
 	if record.Position != p.position {
 		return fmt.Errorf("after %d comes %d, where %d was read before", p.after, record.Position, p.position)
 	}
-	if err := r.reject(ctx, record, reason); err != nil {
+	if err := l.reject(ctx, record, reason); err != nil {
 		return err
 	}
-	return r.insist(ctx, func() error { return r.Writer.Write(ctx, store.Batch{Position: p.position}) })
+	return l.insist(ctx, func() error { return l.Writer.Write(ctx, store.Batch{Position: p.position}) })
+}
+
+// reject keeps a record aside and counts it.
+func (l *Loader) reject(ctx context.Context, record Record, reason error) error {
+	reason = fmt.Errorf("ingest: the record at position %d cannot be stored: %w", record.Position, reason)
+	l.tell(reason)
+	l.metrics.rejected.Inc()
+	return l.insist(ctx, func() error { return l.Rejects.Keep(record, reason) })
 }
 
 // isInvalid reports whether the store says that the batch itself is at fault.
@@ -385,7 +288,7 @@ func (l *Loader) insist(ctx context.Context, do func() error) error {
 			return nil
 		}
 		l.metrics.failures.Inc()
-		l.OnError(err)
+		l.tell(err)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -413,18 +316,4 @@ func (l *Loader) pass(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// trim lets records go that are stored, not more often than every trimGap.
-func (r *run) trim() {
-	now := time.Now()
-	if r.trimmed == r.stored || now.Sub(r.lastTrim) < trimGap {
-		return
-	}
-	r.lastTrim = now
-	if err := r.Trim(r.stored); err != nil {
-		r.OnError(fmt.Errorf("ingest: the journal cannot be trimmed: %w", err))
-		return
-	}
-	r.trimmed = r.stored
 }
