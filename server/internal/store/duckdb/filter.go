@@ -11,7 +11,7 @@ import (
 )
 
 // sqlFailed is store.Failed.
-const sqlFailed = "((error <> '' AND error NOT IN ('abort_unsent', 'no_network', 'csp', 'invalid_call')) OR status_code >= 400)"
+const sqlFailed = "(status_code >= 400 OR NOT list_contains(['', 'abort_unsent', 'no_network', 'csp', 'invalid_call'], error))"
 
 // requestFields, navigationFields and errorFields are what the fields of a filter are in each table.
 var (
