@@ -3,6 +3,7 @@ package duckdb
 import (
 	"cmp"
 	"context"
+	"iter"
 	"strings"
 	"time"
 
@@ -110,11 +111,11 @@ func (s *Store) addSameAnswers(ctx context.Context, q querier, v *view, evidence
 // sumUp sums up what memory has of an answer.
 func sumUp(sum *answerSum, v *view, k answerKey) {
 	if !k.trace.IsZero() {
-		v.answered(sum, func(g *generation) []*recentRequest { return g.byTrace[k.trace] },
+		v.answered(sum, func(g *generation) iter.Seq[*recentRequest] { return g.ofTrace(k.trace) },
 			func(e *model.RequestEvent) bool { return e.Answer.TraceID == k.trace })
 		return
 	}
-	v.answered(sum, func(g *generation) []*recentRequest { return g.byAnswer[k.response] },
+	v.answered(sum, func(g *generation) iter.Seq[*recentRequest] { return g.ofResponse(k.response) },
 		func(e *model.RequestEvent) bool { return e.URL == k.url })
 }
 

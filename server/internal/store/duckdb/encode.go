@@ -50,9 +50,9 @@ type rowID struct {
 // rows are the rows of a batch. They hold nothing that its sender may change.
 type rows struct {
 	of       [tables][]row
-	requests []recentRequest   // what recent keeps of each row of requests
-	facts    []model.SpanFacts // and of each row of spans
-	received []time.Time       // of each row of spans
+	requests []recentRequest // what recent keeps of each row of requests
+	spans    []recentSpan    // and of each row of spans
+	received []time.Time     // of each row of spans
 
 	memory *encoder // which holds the columns, and can be used again
 }
@@ -119,12 +119,12 @@ func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 			return nil, fmt.Errorf("action %v: %w", v.ID, err)
 		}
 	}
-	r.facts = make([]model.SpanFacts, len(b.Spans))
+	r.spans = make([]recentSpan, len(b.Spans))
 	r.received = make([]time.Time, len(b.Spans))
 	names := interned{}
 	for i := range b.Spans {
 		v := &b.Spans[i]
-		r.facts[i], r.received[i] = factsOf(v, names), v.Received
+		r.spans[i].facts, r.received[i] = factsOf(v, names), v.Received
 		putSpan(e.begin(spans), v)
 		var named tracecontext.SpanID
 		if v.Kind == model.SpanServer && v.DtrState == model.DtrValid {

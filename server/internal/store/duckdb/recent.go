@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -37,22 +38,23 @@ type generation struct {
 	bytes    int         // about what its requests take
 	rows     []recentRow // by seq
 	requests map[uint64]*recentRequest
-	byTrace  map[tracecontext.TraceID][]*recentRequest // carried or answered
-	bySpan   map[tracecontext.SpanID][]*recentRequest  // carried
-	byAnswer map[int32][]*recentRequest                // by response id
-	traces   map[tracecontext.TraceID][]model.SpanFacts
-	named    map[tracecontext.SpanID][]model.SpanFacts // SERVER spans by what their dtr entry names
+
+	// The heads of lists, whose members name the next, so that a row costs no memory but its own.
+	byTrace  map[tracecontext.TraceID]*recentRequest // carried or answered
+	bySpan   map[tracecontext.SpanID]*recentRequest  // carried
+	byAnswer map[int32]*recentRequest                // by response id
+	traces   map[tracecontext.TraceID]*recentSpan
+	named    map[tracecontext.SpanID]*recentSpan // SERVER spans by what their dtr entry names
 }
 
 // requestBytes is about what a request takes beside its longest texts.
 const requestBytes = 1 << 10
 
-// recentRow is one row: a request, or a span by what it concerns.
+// recentRow is one row: a request or a span.
 type recentRow struct {
 	seq     uint64
 	request *recentRequest // nil: a span
-	trace   tracecontext.TraceID
-	named   tracecontext.SpanID // zero where its dtr entry names none
+	span    *recentSpan
 }
 
 // recentRequest is a request with what its link says.
@@ -60,6 +62,51 @@ type recentRequest struct {
 	seq   uint64
 	event model.RequestEvent
 	link  model.Link
+
+	ofSent, ofAnswer *recentRequest // the next of the trace that it carried, and of the one that answered where that is another
+	ofSpan           *recentRequest
+	ofResponse       *recentRequest
+}
+
+// recentSpan is a span.
+type recentSpan struct {
+	seq     uint64
+	facts   model.SpanFacts
+	ofTrace *recentSpan // the next
+	ofName  *recentSpan
+}
+
+// name is the span id that the dtr entry of a SERVER span names; zero where there is none.
+func (s *recentSpan) name() tracecontext.SpanID {
+	if f := &s.facts; f.Kind == model.SpanServer && f.DtrState == model.DtrValid {
+		return f.Dtr.SpanID
+	}
+	return tracecontext.SpanID{}
+}
+
+// The lists of a generation's rows.
+func (g *generation) ofTrace(id tracecontext.TraceID) iter.Seq[*recentRequest] {
+	return list(g.byTrace[id], func(q *recentRequest) *recentRequest {
+		if q.event.Sent.TraceID == id {
+			return q.ofSent
+		}
+		return q.ofAnswer
+	})
+}
+
+func (g *generation) ofSpan(id tracecontext.SpanID) iter.Seq[*recentRequest] {
+	return list(g.bySpan[id], func(q *recentRequest) *recentRequest { return q.ofSpan })
+}
+
+func (g *generation) ofResponse(id int32) iter.Seq[*recentRequest] {
+	return list(g.byAnswer[id], func(q *recentRequest) *recentRequest { return q.ofResponse })
+}
+
+func list[T any](first *T, next func(*T) *T) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		for at := first; at != nil && yield(at); at = next(at) {
+		}
+	}
 }
 
 func newRecent(last uint64) *recent {
@@ -98,24 +145,19 @@ func (r *recent) forget() {
 
 func newGeneration(first uint64) *generation {
 	return &generation{
-		first: first, requests: map[uint64]*recentRequest{}, byTrace: map[tracecontext.TraceID][]*recentRequest{},
-		bySpan: map[tracecontext.SpanID][]*recentRequest{}, byAnswer: map[int32][]*recentRequest{},
-		traces: map[tracecontext.TraceID][]model.SpanFacts{}, named: map[tracecontext.SpanID][]model.SpanFacts{},
+		first: first, requests: map[uint64]*recentRequest{}, byTrace: map[tracecontext.TraceID]*recentRequest{},
+		bySpan: map[tracecontext.SpanID]*recentRequest{}, byAnswer: map[int32]*recentRequest{},
+		traces: map[tracecontext.TraceID]*recentSpan{}, named: map[tracecontext.SpanID]*recentSpan{},
 	}
 }
 
 // written is what a transaction has written, for recent.
 type written struct {
 	requests []*recentRequest
-	spans    []writtenSpan
+	spans    []*recentSpan
 	links    []model.Link
 	last     uint64
 	newHost  uint64
-}
-
-type writtenSpan struct {
-	seq   uint64
-	facts model.SpanFacts
 }
 
 // add adds what was committed.
@@ -145,28 +187,26 @@ func (g *generation) add(w *written) {
 		g.requests[q.seq] = q
 		g.rows = append(g.rows, recentRow{seq: q.seq, request: q})
 		sent, answer := q.event.Sent, &q.event.Answer
-		if !sent.TraceID.IsZero() {
-			g.byTrace[sent.TraceID] = append(g.byTrace[sent.TraceID], q)
+		if id := sent.TraceID; !id.IsZero() {
+			g.byTrace[id], q.ofSent = q, g.byTrace[id]
 		}
 		if id := answer.TraceID; !id.IsZero() && id != sent.TraceID {
-			g.byTrace[id] = append(g.byTrace[id], q)
+			g.byTrace[id], q.ofAnswer = q, g.byTrace[id]
 		}
-		if !sent.SpanID.IsZero() {
-			g.bySpan[sent.SpanID] = append(g.bySpan[sent.SpanID], q)
+		if id := sent.SpanID; !id.IsZero() {
+			g.bySpan[id], q.ofSpan = q, g.bySpan[id]
 		}
-		if answer.ResponseID != nil {
-			g.byAnswer[*answer.ResponseID] = append(g.byAnswer[*answer.ResponseID], q)
+		if id := answer.ResponseID; id != nil {
+			g.byAnswer[*id], q.ofResponse = q, g.byAnswer[*id]
 		}
 	}
-	for i := range w.spans {
-		f := &w.spans[i].facts
-		row := recentRow{seq: w.spans[i].seq, trace: f.TraceID}
-		g.traces[f.TraceID] = append(g.traces[f.TraceID], *f)
-		if f.Kind == model.SpanServer && f.DtrState == model.DtrValid && !f.Dtr.SpanID.IsZero() {
-			row.named = f.Dtr.SpanID
-			g.named[row.named] = append(g.named[row.named], *f)
+	for _, s := range w.spans {
+		g.rows = append(g.rows, recentRow{seq: s.seq, span: s})
+		id := s.facts.TraceID
+		g.traces[id], s.ofTrace = s, g.traces[id]
+		if id := s.name(); !id.IsZero() {
+			g.named[id], s.ofName = s, g.named[id]
 		}
-		g.rows = append(g.rows, row)
 	}
 	slices.SortFunc(g.rows[len(g.rows)-len(w.requests)-len(w.spans):], func(a, b recentRow) int { return cmp.Compare(a.seq, b.seq) })
 }
@@ -242,27 +282,27 @@ func (v *view) since(seq, window uint64) (f fresh, ok bool) {
 			case row.request != nil:
 				f.requests[row.seq] = row.seq
 			default:
-				f.traces[row.trace] = row.seq
-				if !row.named.IsZero() {
-					f.named[row.named] = row.seq
+				f.traces[row.span.facts.TraceID] = row.seq
+				if id := row.span.name(); !id.IsZero() {
+					f.named[id] = row.seq
 				}
 			}
 		}
 	}
 	for _, g := range v.kept {
 		for id, cause := range f.traces {
-			f.concern(g.byTrace[id], cause)
+			f.concern(g.ofTrace(id), cause)
 		}
 		for id, cause := range f.named {
-			f.concern(g.bySpan[id], cause)
+			f.concern(g.ofSpan(id), cause)
 		}
 	}
 	return f, true
 }
 
 // concern notes that a row concerns requests.
-func (f *fresh) concern(requests []*recentRequest, cause uint64) {
-	for _, q := range requests {
+func (f *fresh) concern(requests iter.Seq[*recentRequest], cause uint64) {
+	for q := range requests {
 		if !q.link.Final && q.seq <= f.upTo {
 			f.requests[q.seq] = max(f.requests[q.seq], cause)
 		}
@@ -273,6 +313,7 @@ func (f *fresh) concern(requests []*recentRequest, cause uint64) {
 func (v *view) requests(seqs []uint64) (found []model.Evidence, others []uint64) {
 	v.r.mu.Lock()
 	defer v.r.mu.Unlock()
+	found = make([]model.Evidence, 0, len(seqs))
 	for _, seq := range seqs {
 		q := requestIn(v.kept, seq)
 		if q == nil {
@@ -290,7 +331,9 @@ func (v *view) trace(id tracecontext.TraceID) []model.SpanFacts {
 	defer v.r.mu.Unlock()
 	var all []model.SpanFacts
 	for _, g := range v.kept {
-		all = append(all, g.traces[id]...)
+		for s := g.traces[id]; s != nil; s = s.ofTrace {
+			all = append(all, s.facts)
+		}
 	}
 	return all
 }
@@ -301,17 +344,19 @@ func (v *view) named(id tracecontext.SpanID) []model.SpanFacts {
 	defer v.r.mu.Unlock()
 	var all []model.SpanFacts
 	for _, g := range v.kept {
-		all = append(all, g.named[id]...)
+		for s := g.named[id]; s != nil; s = s.ofName {
+			all = append(all, s.facts)
+		}
 	}
 	return all
 }
 
 // answered sums up who got one answer: the requests in memory that an index holds and is says yes to.
-func (v *view) answered(sum *answerSum, index func(*generation) []*recentRequest, is func(*model.RequestEvent) bool) {
+func (v *view) answered(sum *answerSum, index func(*generation) iter.Seq[*recentRequest], is func(*model.RequestEvent) bool) {
 	v.r.mu.Lock()
 	defer v.r.mu.Unlock()
 	for _, g := range v.kept {
-		for _, q := range index(g) {
+		for q := range index(g) {
 			if q.event.SessionID != "" && is(&q.event) {
 				sum.add(sameAnswer{q.event.ID, q.event.SessionID, q.event.Start})
 			}

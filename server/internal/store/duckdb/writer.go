@@ -468,7 +468,9 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 				q.seq = w.seq
 				tx.written.requests = append(tx.written.requests, q)
 			case spans:
-				tx.written.spans = append(tx.written.spans, writtenSpan{w.seq, c.rows.facts[i]})
+				span := &c.rows.spans[i]
+				span.seq = w.seq
+				tx.written.spans = append(tx.written.spans, span)
 				w.note(r, c.rows.received[i], tx)
 			}
 		}
