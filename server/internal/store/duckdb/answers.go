@@ -70,8 +70,17 @@ type answerKey struct {
 	url      string
 }
 
+// inDirectory is the key as the directory has it.
+func (k *answerKey) inDirectory() key {
+	if !k.trace.IsZero() {
+		return answerTraceKey(k.trace)
+	}
+	return responseKey(k.response, k.url)
+}
+
 // answersOf returns the keys of the answer that a request got.
-func answersOf(r *model.RequestEvent) (keys []answerKey) {
+func answersOf(r *model.RequestEvent) []answerKey {
+	keys := make([]answerKey, 0, 2)
 	if !r.Answer.TraceID.IsZero() {
 		keys = append(keys, answerKey{trace: r.Answer.TraceID})
 	}
@@ -81,21 +90,25 @@ func answersOf(r *model.RequestEvent) (keys []answerKey) {
 	return keys
 }
 
-// addSameAnswers adds which requests of other sessions got the same answer. Each answer is looked at once, however many
-// requests of the portion got it.
+// addSameAnswers adds which requests of other sessions got the same answer. Most answers came once, which the directory knows; of
+// the others each is looked at once, however many requests of the portion got it.
 func (s *Store) addSameAnswers(ctx context.Context, q querier, v *view, evidence []model.Evidence, _ int) error {
 	sums := map[answerKey]*answerSum{}
+	d := s.lookup()
 	for i := range evidence {
 		r := &evidence[i].Request
 		if r.SessionID == "" {
 			continue
 		}
 		for _, k := range answersOf(r) {
-			if sums[k] == nil {
+			if d.isShared(k.inDirectory()) && sums[k] == nil {
 				sums[k] = new(answerSum)
 				sumUp(sums[k], v, k)
 			}
 		}
+	}
+	if len(sums) == 0 {
+		return nil
 	}
 	if err := s.sumStored(ctx, q, v, sums); err != nil {
 		return err
@@ -128,14 +141,11 @@ func (s *Store) sumStored(ctx context.Context, q querier, v *view, sums map[answ
 	var ranges []seqRange
 	d := s.lookup()
 	for k, sum := range sums {
-		trace, response, id := "", int64(k.response), responseKey(k.response, k.url)
+		trace, response := "", int64(k.response)
 		if !k.trace.IsZero() {
-			trace, response, id = k.trace.String(), noResponse, answerTraceKey(k.trace)
+			trace, response = k.trace.String(), noResponse
 		}
-		if !d.isShared(id) { // the request itself is the only one
-			continue
-		}
-		older := d.findBefore(v.from, id)
+		older := d.findBefore(v.from, k.inDirectory())
 		if len(older) == 0 {
 			continue
 		}
@@ -163,9 +173,15 @@ func (s *Store) sumStored(ctx context.Context, q querier, v *view, sums map[answ
 // united returns what the answers of a request say together.
 func united(r *model.RequestEvent, sums map[answerKey]*answerSum) *model.SameAnswer {
 	var first *sameAnswer
-	sessions := map[string]bool{}
+	var sessions map[string]bool
 	for _, k := range answersOf(r) {
 		sum := sums[k]
+		if sum == nil {
+			continue
+		}
+		if sessions == nil {
+			sessions = map[string]bool{}
+		}
 		if o := sum.others(r.SessionID); o != nil && (first == nil || o.before(first)) {
 			first = o
 		}
