@@ -184,18 +184,31 @@ func valid(s string) string {
 	return strings.ToValidUTF8(s, "\ufffd")
 }
 
-// cleanRequest returns a copy of a request as it is read from its row.
+// cleanRequest returns a copy of a request as it is read from its row. Its texts are in one piece of memory of their own: those of r
+// may be parts of a much larger text, a whole record of the journal, which what is kept must not hold in memory.
 func cleanRequest(r *model.RequestEvent) model.RequestEvent {
 	c := *r
-	for _, s := range []*string{
+	texts := [...]*string{
 		&c.ApplicationID, &c.InstanceID, &c.SessionID, &c.PageID, &c.ViewID, &c.ActionID, &c.AgentName, &c.AgentVersion,
 		&c.Client.Browser, &c.Client.BrowserVersion, &c.Client.OS, &c.Client.Device, &c.Client.Country, &c.Client.Address,
 		(*string)(&c.Kind), &c.Initiator, (*string)(&c.Clock.Source), &c.URL, &c.Host, &c.URLPattern, &c.Method, (*string)(&c.Error),
 		(*string)(&c.TraceContextHint), (*string)(&c.ServerTimingHint), (*string)(&c.Delivery), &c.Protocol, (*string)(&c.Attributes),
-	} {
-		*s = valid(*s)
 	}
-	for _, t := range []*time.Time{&c.Start, &c.Received} {
+	size := 0
+	for _, s := range texts {
+		*s = valid(*s)
+		size += len(*s)
+	}
+	var own strings.Builder
+	own.Grow(size)
+	for _, s := range texts {
+		own.WriteString(*s)
+	}
+	rest := own.String()
+	for _, s := range texts {
+		*s, rest = rest[:len(*s)], rest[len(*s):]
+	}
+	for _, t := range [...]*time.Time{&c.Start, &c.Received} {
 		if n, err := nanos(*t); err == nil { // else encode says so
 			*t = timeOf(n)
 		}

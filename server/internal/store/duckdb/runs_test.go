@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -182,5 +183,16 @@ func TestStretches(t *testing.T) {
 	}
 	if last := ranges[len(ranges)-1].last; !strings.Contains(text, fmt.Sprintf("AND %d)", last)) {
 		t.Errorf("no part ends at %d: %s", last, text)
+	}
+}
+
+// TestRequestHoldsOnlyItself: what is kept of a request does not hold the record in memory that it came in.
+func TestRequestHoldsOnlyItself(t *testing.T) {
+	record := strings.Repeat("x", 1<<20) + "https://shop.example/"
+	r := newTraffic(1).request()
+	r.URL = record[1<<20:]
+	kept := cleanRequest(&r)
+	if kept.URL != r.URL || unsafe.StringData(kept.URL) == unsafe.StringData(r.URL) {
+		t.Errorf("the URL %q is a part of the record", kept.URL)
 	}
 }
