@@ -206,7 +206,7 @@ func FuzzAppendText(f *testing.F) {
 	})
 }
 
-// TestEncodeAllocations: a batch takes as many allocations as it has tables and distinct names, whatever its rows.
+// TestEncodeAllocations: a batch takes an allocation for each request, and for each distinct name that spans have.
 func TestEncodeAllocations(t *testing.T) {
 	b := newTraffic(1).batch(4000)
 	e := new(encoder)
