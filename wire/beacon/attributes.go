@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // attribute keeps a field that has no place of its own. Beyond the limits it is
@@ -29,17 +30,19 @@ func (d *decoder) attributeText() (text string, ok bool) {
 	d.attributes = slices.CompactFunc(d.attributes, func(a, b member) bool { return byName(a, b) == 0 })
 	d.beacon.AttributesDropped += sent - len(d.attributes)
 	d.written, ok = appendMembers(d.written[:0], d.attributes)
-	return string(d.written), ok
+	begin := d.texts.Len()
+	d.texts.Write(d.written)
+	return d.texts.String()[begin:], ok
 }
 
-func byName(a, b member) int { return bytes.Compare(a.name, b.name) }
+func byName(a, b member) int { return strings.Compare(a.name, b.name) }
 
 // appendValue writes a value as Event.Attributes has it. ok is false where a number is
 // too large, or a name occurs twice. The scanner bounds the depth.
-func appendValue(b, value []byte) (text []byte, ok bool) {
+func appendValue(b []byte, value string) (text []byte, ok bool) {
 	switch value[0] {
 	case '"':
-		if bytes.IndexByte(value, '\\') < 0 {
+		if strings.IndexByte(value, '\\') < 0 {
 			return append(b, value...), true
 		}
 		return appendString(b, unquote(value)), true
@@ -66,7 +69,7 @@ func appendMembers(b []byte, members []member) (text []byte, ok bool) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, string(m.name)), ':')
+		b = append(appendString(b, m.name), ':')
 		if b, ok = appendValue(b, m.value); !ok {
 			return b, false
 		}
@@ -74,7 +77,7 @@ func appendMembers(b []byte, members []member) (text []byte, ok bool) {
 	return append(b, '}'), true
 }
 
-func appendElements(b, value []byte) (text []byte, ok bool) {
+func appendElements(b []byte, value string) (text []byte, ok bool) {
 	b = append(b, '[')
 	s := scanner{text: value}
 	for a := s.array(0); a.next(); {
@@ -91,8 +94,8 @@ func appendElements(b, value []byte) (text []byte, ok bool) {
 
 // appendNumber writes an integer that fits into an int64 as one, and every other number with
 // a point or an exponent.
-func appendNumber(b, value []byte) (text []byte, ok bool) {
-	if n, err := strconv.ParseInt(string(value), 10, 64); err == nil {
+func appendNumber(b []byte, value string) (text []byte, ok bool) {
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 		return strconv.AppendInt(b, n, 10), true
 	}
 	f, ok := numberOf(value)

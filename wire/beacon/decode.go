@@ -10,12 +10,12 @@ import (
 // Decode reads a beacon. An error is always an *Error, and nothing of the
 // beacon is to be taken then. An event that is not good is left out and
 // counted: Beacon.Accepted and the counts of Beacon.Rejected add up to the
-// events sent. The beacon does not alias body.
+// events sent. The beacon does not alias body; its texts are parts of a copy of it.
 func Decode(body []byte) (Beacon, error) {
 	if len(body) > MaxBytes {
 		return Beacon{}, &Error{TooLarge, "the body is longer than 1 MiB", "Split the events into several beacons of at most 1 MiB."}
 	}
-	d := decoder{scanner: scanner{text: body}}
+	d := decoder{scanner: scanner{text: string(body)}, members: make([]member, 0, 48), phases: make([]member, 0, 16)}
 	if err := d.decode(); err != nil {
 		return Beacon{}, err
 	}
@@ -57,7 +57,7 @@ func (d *decoder) scan() (members []member, fault bool, err error) {
 	}
 	o := d.object(start, make([]member, 0, 32))
 	for o.next() {
-		if string(o.name) == "events" && d.at(o.start) == '[' && !d.begun {
+		if o.name == "events" && d.at(o.start) == '[' && !d.begun {
 			d.start = o.start
 			if d.ready(o.members) {
 				o.add(d.events(o.start), shape{})
@@ -82,7 +82,7 @@ func envelopeError(problem, hint string) *Error { return &Error{BadEnvelope, pro
 func (d *decoder) ready(members []member) bool {
 	version, sent, origin := false, false, false
 	for _, m := range members {
-		switch string(m.name) {
+		switch m.name {
 		case "v":
 			v, ok := numberOf(m.value)
 			version = ok && v == Version
@@ -98,7 +98,7 @@ func (d *decoder) ready(members []member) bool {
 // checkVersion comes before all else: of another version nothing is known.
 func checkVersion(members []member) error {
 	for _, m := range members {
-		if string(m.name) != "v" {
+		if m.name != "v" {
 			continue
 		}
 		v, ok := numberOf(m.value)
@@ -128,6 +128,11 @@ type decoder struct {
 	written          []byte // of its attributes
 	hasStart         bool
 	viewID, actionID string // the last ones, which the next event probably has too
+
+	// Pieces of memory that the beacon keeps.
+	texts       strings.Builder // the attributes of all events
+	sampled     []bool
+	responseIDs []int32
 }
 
 // envelope reads everything but the events.
@@ -138,11 +143,11 @@ func (d *decoder) envelope(members []member) error {
 		if isNull(m.value) {
 			continue
 		}
-		if m.depth >= MaxDepth && string(m.name) != "events" { // the beacon itself is the first level
+		if m.depth >= MaxDepth && m.name != "events" { // the beacon itself is the first level
 			return envelopeError("a field is nested too deep", "Nest at most 8 levels, the beacon itself counted.")
 		}
 		ok := true
-		switch string(m.name) {
+		switch m.name {
 		case "sent":
 			b.Sent, haveSent = epochOf(m.value)
 			ok = haveSent
@@ -177,7 +182,7 @@ func (d *decoder) envelope(members []member) error {
 		}
 		if !ok {
 			// The name is one of those above, so it is safe to show.
-			return envelopeError("the field "+string(m.name)+" is not as beacon.md says", "Look up "+string(m.name)+" in beacon.md; leave a field out where its value is not known.")
+			return envelopeError("the field "+m.name+" is not as beacon.md says", "Look up "+m.name+" in beacon.md; leave a field out where its value is not known.")
 		}
 	}
 	if !haveSent || !haveOrigin || !haveEvents {
@@ -209,19 +214,19 @@ func (d *decoder) events(i int) int {
 }
 
 // epochOf reads a time in epoch milliseconds, from 1970 to 2200.
-func epochOf(value []byte) (ms float64, ok bool) {
+func epochOf(value string) (ms float64, ok bool) {
 	ms, ok = numberOf(value)
 	return ms, ok && ms >= 0 && ms <= maxEpochMs
 }
 
 // boundedOf reads a number from low to high.
-func boundedOf(value []byte, low, high float64) (*float64, bool) {
+func boundedOf(value string, low, high float64) (*float64, bool) {
 	f, ok := numberOf(value)
 	return &f, ok && f >= low && f <= high
 }
 
 // shortOf reads a string of at most limit bytes.
-func shortOf(value []byte, limit int) (s string, ok bool) {
+func shortOf(value string, limit int) (s string, ok bool) {
 	if len(value) > 6*limit+2 { // longer than limit bytes even where every one is escaped
 		return "", false
 	}
@@ -230,7 +235,7 @@ func shortOf(value []byte, limit int) (s string, ok bool) {
 }
 
 // usualOr reads a string as shortOf does, and spares the memory where it is one of the usual ones.
-func usualOr(usual []string, value []byte, limit int) (s string, ok bool) {
+func usualOr(usual []string, value string, limit int) (s string, ok bool) {
 	if s, ok = oneOf(value, usual); ok {
 		return s, true
 	}
@@ -238,16 +243,16 @@ func usualOr(usual []string, value []byte, limit int) (s string, ok bool) {
 }
 
 // idOf reads 16 lower-case hexadecimal digits, not all zero.
-func idOf(value []byte) (s string, ok bool) {
+func idOf(value string) (s string, ok bool) {
 	if _, ok = spanIDOf(value); !ok {
 		return "", false
 	}
-	return string(value[1:17]), true
+	return value[1:17], true
 }
 
 // sameOr reads an id as idOf does, and spares the memory where it is the one that was read last.
-func sameOr(last *string, value []byte) (s string, ok bool) {
-	if len(value) == 18 && *last != "" && value[0] == '"' && string(value[1:17]) == *last {
+func sameOr(last *string, value string) (s string, ok bool) {
+	if len(value) == 18 && *last != "" && value[0] == '"' && value[1:17] == *last {
 		return *last, true
 	}
 	if s, ok = idOf(value); ok {
@@ -256,24 +261,24 @@ func sameOr(last *string, value []byte) (s string, ok bool) {
 	return s, ok
 }
 
-func spanIDOf(value []byte) (id tracecontext.SpanID, ok bool) {
+func spanIDOf(value string) (id tracecontext.SpanID, ok bool) {
 	if len(value) != 18 || value[0] != '"' {
 		return id, false
 	}
-	id, err := tracecontext.ParseSpanID(string(value[1:17]))
+	id, err := tracecontext.ParseSpanID(value[1:17])
 	return id, err == nil
 }
 
-func traceIDOf(value []byte) (id tracecontext.TraceID, ok bool) {
+func traceIDOf(value string) (id tracecontext.TraceID, ok bool) {
 	if len(value) != 34 || value[0] != '"' {
 		return id, false
 	}
-	id, err := tracecontext.ParseTraceID(string(value[1:33]))
+	id, err := tracecontext.ParseTraceID(value[1:33])
 	return id, err == nil
 }
 
 // countsOf reads an object of counts.
-func countsOf(value []byte) (counts map[string]int64, ok bool) {
+func countsOf(value string) (counts map[string]int64, ok bool) {
 	if !isObject(value) {
 		return nil, false
 	}
@@ -290,7 +295,7 @@ func countsOf(value []byte) (counts map[string]int64, ok bool) {
 		if !ok || len(m.name) > MaxAttributeName {
 			return nil, false
 		}
-		counts[string(m.name)] = n
+		counts[m.name] = n
 	}
 	return counts, true
 }

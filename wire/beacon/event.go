@@ -13,11 +13,11 @@ func (d *decoder) event(i int) (end int, reason Reason) {
 		return end, BadEvent
 	}
 	o := d.object(i, d.members)
-	d.phases, d.phasesFault = d.phases[:0], false
+	d.phasesFault = false
 	deepest := 0
 	for o.next() {
 		var sh shape
-		if string(o.name) == "performance.timing" && d.at(o.start) == '{' {
+		if o.name == "performance.timing" && d.at(o.start) == '{' {
 			end, sh = d.timingPhases(o.start)
 		} else {
 			end, sh = d.value(o.start)
@@ -36,28 +36,28 @@ func (d *decoder) event(i int) (end int, reason Reason) {
 	}
 	d.attributes, d.hasStart = d.attributes[:0], false
 	for _, m := range d.members {
-		if string(m.name) == "type" {
-			return end, d.eventOf(m.value, len(d.text)-end)
+		if m.name == "type" {
+			return end, d.eventOf(m.value, 1+(len(d.text)-end)/max(end-i, minEventBytes))
 		}
 	}
 	return end, BadEvent
 }
 
-// eventOf reads the event at hand, whose type is given. rest is how much of the beacon comes
-// after it.
-func (d *decoder) eventOf(kind []byte, rest int) Reason {
+// eventOf reads the event at hand, whose type is given. There may be about as many as left, itself
+// included.
+func (d *decoder) eventOf(kind string, left int) Reason {
 	b := &d.beacon
-	switch string(kind) {
+	switch kind {
 	case `"request"`:
-		return read(d, &b.Requests, (*decoder).request, rest)
+		return read(d, &b.Requests, (*decoder).request, left)
 	case `"navigation"`:
-		return read(d, &b.Navigations, (*decoder).navigation, rest)
+		return read(d, &b.Navigations, (*decoder).navigation, left)
 	case `"web_vital"`:
-		return read(d, &b.WebVitals, (*decoder).webVital, rest)
+		return read(d, &b.WebVitals, (*decoder).webVital, left)
 	case `"error"`:
-		return read(d, &b.Errors, (*decoder).errorEvent, rest)
+		return read(d, &b.Errors, (*decoder).errorEvent, left)
 	case `"action"`:
-		return read(d, &b.Actions, (*decoder).action, rest)
+		return read(d, &b.Actions, (*decoder).action, left)
 	}
 	_, ok := stringOf(kind)
 	if !ok {
@@ -67,10 +67,10 @@ func (d *decoder) eventOf(kind []byte, rest int) Reason {
 }
 
 // read reads one event of a type into its list, and takes it out again where it is not good.
-func read[T any](d *decoder, list *[]T, fields func(*decoder, *T) Reason, rest int) Reason {
+func read[T any](d *decoder, list *[]T, fields func(*decoder, *T) Reason, left int) Reason {
 	n := len(*list)
 	if n == cap(*list) {
-		*list = slices.Grow(*list, min(1+rest/minEventBytes, 2*n+16))
+		*list = slices.Grow(*list, min(left, 2*n+32))
 	}
 	*list = append(*list, *new(T))
 	reason := fields(d, &(*list)[n])
@@ -78,6 +78,15 @@ func read[T any](d *decoder, list *[]T, fields func(*decoder, *T) Reason, rest i
 		*list = (*list)[:n]
 	}
 	return reason
+}
+
+// pointTo returns a pointer to a value, in a piece of memory that many share.
+func pointTo[T any](piece *[]T, v T) *T {
+	if len(*piece) == cap(*piece) {
+		*piece = make([]T, 0, 64)
+	}
+	*piece = append(*piece, v)
+	return &(*piece)[len(*piece)-1]
 }
 
 // minEventBytes is less than what an event has that is good.
@@ -88,7 +97,7 @@ const minEventBytes = 64
 // does not know.
 func (d *decoder) base(e *Event, m member) Reason {
 	var ok bool
-	switch string(m.name) {
+	switch m.name {
 	case "type":
 	case "id":
 		e.ID, ok = spanIDOf(m.value)
@@ -171,7 +180,7 @@ func (r *Request) check() Reason {
 
 func (d *decoder) requestField(r *Request, m member) Reason {
 	var ok bool
-	switch string(m.name) {
+	switch m.name {
 	case "request.kind":
 		r.Kind, ok = oneOf(m.value, requestKinds)
 	case "duration":
@@ -203,7 +212,7 @@ func (d *decoder) requestField(r *Request, m member) Reason {
 	case "trace.is_sampled":
 		var sampled bool
 		sampled, ok = boolOf(m.value)
-		r.Sampled = &sampled
+		r.Sampled = pointTo(&d.sampled, sampled)
 	case "request.server_timing.trace_id":
 		r.ServerTimingTraceID, ok = traceIDOf(m.value)
 		return when(!ok, BadTrace)
@@ -213,8 +222,7 @@ func (d *decoder) requestField(r *Request, m member) Reason {
 	case "request.server_timing.response_id":
 		var id int64
 		id, ok = integerOf(m.value, -1<<31, 1<<31-1)
-		response := int32(id) //nolint:gosec // integerOf bounds it
-		r.ResponseID = &response
+		r.ResponseID = pointTo(&d.responseIDs, int32(id)) //nolint:gosec // integerOf bounds it
 	case "performance.initiator_type":
 		r.InitiatorType, ok = usualOr(usualInitiators, m.value, MaxStringBytes)
 	case "performance.next_hop_protocol":
@@ -249,7 +257,7 @@ func (d *decoder) navigation(n *Navigation) Reason {
 
 func (d *decoder) navigationField(n *Navigation, m member) Reason {
 	var ok bool
-	switch string(m.name) {
+	switch m.name {
 	case "duration":
 		n.Duration, ok = numberOf(m.value)
 		return when(!ok || !within(n.Duration), BadTime)
@@ -279,7 +287,7 @@ func (d *decoder) webVital(v *WebVital) Reason {
 		}
 		var ok bool
 		reason := BadField
-		switch string(m.name) {
+		switch m.name {
 		case "web_vital.name":
 			v.Name, ok = oneOf(m.value, webVitalNames)
 		case "web_vital.value":
@@ -311,7 +319,7 @@ func (d *decoder) errorEvent(e *ErrorEvent) Reason {
 		}
 		var ok bool
 		reason := BadField
-		switch string(m.name) {
+		switch m.name {
 		case "error.source":
 			e.Source, ok = oneOf(m.value, errorSources)
 		case "exception.type":
@@ -348,7 +356,7 @@ func (d *decoder) action(a *Action) Reason {
 		}
 		var ok bool
 		reason := BadField
-		switch string(m.name) {
+		switch m.name {
 		case "action.kind":
 			a.Kind, ok = oneOf(m.value, actionKinds)
 		case "action.name":
@@ -391,7 +399,7 @@ func (d *decoder) timingPhases(i int) (end int, sh shape) {
 
 // timing reads the object performance.timing. field returns where a phase
 // belongs, nil for one that this version does not know.
-func timing[T any](d *decoder, t *T, object []byte, field func(t *T, name []byte) *float64) Reason {
+func timing[T any](d *decoder, t *T, object string, field func(t *T, name string) *float64) Reason {
 	if !isObject(object) || d.phasesFault {
 		return BadField
 	}
@@ -401,7 +409,7 @@ func timing[T any](d *decoder, t *T, object []byte, field func(t *T, name []byte
 		}
 		phase := field(t, m.name)
 		if phase == nil {
-			m.name = append([]byte("performance.timing."), m.name...)
+			m.name = "performance.timing." + m.name
 			d.attribute(m)
 			continue
 		}
@@ -413,8 +421,8 @@ func timing[T any](d *decoder, t *T, object []byte, field func(t *T, name []byte
 	return ""
 }
 
-func (t *ResourceTiming) field(name []byte) *float64 {
-	switch string(name) {
+func (t *ResourceTiming) field(name string) *float64 {
+	switch name {
 	case "redirect_start":
 		return &t.RedirectStart
 	case "redirect_end":
@@ -446,8 +454,8 @@ func (t *ResourceTiming) field(name []byte) *float64 {
 	}
 }
 
-func (t *NavigationTiming) field(name []byte) *float64 {
-	switch string(name) {
+func (t *NavigationTiming) field(name string) *float64 {
+	switch name {
 	case "activation_start":
 		return &t.ActivationStart
 	case "dom_interactive":
@@ -494,13 +502,13 @@ var (
 )
 
 // oneOf returns the one of the allowed values that a string value is.
-func oneOf(value []byte, allowed []string) (s string, ok bool) {
+func oneOf(value string, allowed []string) (s string, ok bool) {
 	if value[0] != '"' {
 		return "", false
 	}
 	text := value[1 : len(value)-1]
 	for _, s := range allowed {
-		if string(text) == s {
+		if text == s {
 			return s, true
 		}
 	}
@@ -510,7 +518,7 @@ func oneOf(value []byte, allowed []string) (s string, ok bool) {
 // methodOf reads a method, a token (RFC 9110, sections 9.1 and 5.6.2), in upper
 // case. Browsers upper-case the common ones only, so a page that asks for patch
 // sends patch.
-func methodOf(value []byte) (s string, ok bool) {
+func methodOf(value string) (s string, ok bool) {
 	s, ok = usualOr(usualMethods, value, MaxMethodBytes)
 	return strings.ToUpper(s), ok && s != "" && all(s, func(c byte) bool {
 		return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || slices.Contains([]byte("!#$%&'*+-.^_`|~"), c)

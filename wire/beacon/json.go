@@ -1,8 +1,6 @@
 package beacon
 
 import (
-	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"math/bits"
@@ -20,7 +18,7 @@ import (
 // Its methods take the index where something begins and return the index after
 // it; malformed where it does not follow the grammar.
 type scanner struct {
-	text []byte
+	text string
 	nest []bool // for value: of each level that is open, whether it is an object
 }
 
@@ -117,21 +115,21 @@ func (s *scanner) close(i int, sh *shape) int {
 }
 
 // name scans a member's name, from its quote to where the value begins.
-func (s *scanner) name(i int) (name []byte, value int) {
+func (s *scanner) name(i int) (name string, value int) {
 	if s.at(i) != '"' {
-		return nil, malformed
+		return "", malformed
 	}
 	end, escaped := s.string(i)
 	if end == malformed {
-		return nil, malformed
+		return "", malformed
 	}
 	colon := s.space(end)
 	if s.at(colon) != ':' {
-		return nil, malformed
+		return "", malformed
 	}
 	name = s.text[i+1 : end-1]
 	if escaped {
-		name = []byte(unquote(s.text[i:end]))
+		name = unquote(s.text[i:end])
 	}
 	return name, s.space(colon + 1)
 }
@@ -153,7 +151,7 @@ func (s *scanner) scalar(i int) int {
 }
 
 func (s *scanner) literal(i int, text string) int {
-	if end := i + len(text); end <= len(s.text) && string(s.text[i:end]) == text {
+	if end := i + len(text); end <= len(s.text) && s.text[i:end] == text {
 		return end
 	}
 	return malformed
@@ -200,7 +198,7 @@ func (s *scanner) string(i int) (end int, escaped bool) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for i++; ; {
 		for i+8 <= len(s.text) {
-			w := binary.LittleEndian.Uint64(s.text[i:])
+			w := word(s.text[i : i+8])
 			quote, slash := w^'"'*ones, w^'\\'*ones
 			// The lowest high bit that is set tells the first byte that is a quote, a backslash, a
 			// control character or not ASCII; those above it may err.
@@ -225,7 +223,7 @@ func (s *scanner) string(i int) (end int, escaped bool) {
 			i++
 		default:
 			for s.at(i) >= utf8.RuneSelf {
-				r, size := utf8.DecodeRune(s.text[i:])
+				r, size := utf8.DecodeRuneInString(s.text[i:])
 				if r == utf8.RuneError && size == 1 {
 					return malformed, false
 				}
@@ -233,6 +231,13 @@ func (s *scanner) string(i int) (end int, escaped bool) {
 			}
 		}
 	}
+}
+
+// word returns eight bytes, the first one the lowest.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // escape scans what follows a backslash.
@@ -257,8 +262,8 @@ func (s *scanner) escape(i int) int {
 // member is one name and value of an object. Both alias the body, except a
 // name that was written with escapes.
 type member struct {
-	name, value []byte
-	hash        uint32 // of the name
+	name, value string
+	hash        uint32 // of the name, where object.isTwice needed it
 	shape
 }
 
@@ -269,15 +274,21 @@ type object struct {
 	// fault reports that a name occurs twice, or that there are more than MaxMembers; the
 	// members are not to be used then.
 	fault bool
-	name  []byte // of the member at hand
+	name  string // of the member at hand
 	start int    // where its value begins
 	end   int    // where the member before it ends; after the last call of next, the object, or malformed
-	seen  nameFilter
+
+	// Objects of one kind mostly have the same names in the same order, and those of the one before are
+	// known to differ. As long as they are the same, none is looked for.
+	before []member
+	hashed bool // they are not: seen knows all names so far
+	seen   nameFilter
 }
 
-// object begins to read the object whose bracket is at i. Its members go to the memory of dst.
+// object begins to read the object whose bracket is at i. Its members go to the memory of dst, which holds
+// those of an object read before.
 func (s *scanner) object(i int, dst []member) object {
-	return object{scanner: s, members: dst[:0], end: i}
+	return object{scanner: s, members: dst[:0], before: dst, end: i}
 }
 
 // next goes to the next member, whose value the caller scans and hands to add.
@@ -314,12 +325,41 @@ func (o *object) add(end int, sh shape) {
 	if end == malformed || o.fault {
 		return
 	}
-	hash := uint32(maphash.Bytes(nameSeed, o.name)) //nolint:gosec // the low half will do
-	if len(o.members) == MaxMembers || o.seen.add(hash) && hasName(o.members, o.name, hash) {
+	n := len(o.members)
+	if n == MaxMembers {
 		o.fault = true
 		return
 	}
-	o.members = append(o.members, member{name: o.name, value: o.text[o.start:end], hash: hash, shape: sh})
+	same := !o.hashed && n < len(o.before) && o.before[n].name == o.name
+	if n == cap(o.members) {
+		o.members = slices.Grow(o.members, n+16)
+	}
+	o.members = o.members[:n+1]
+	m := &o.members[n]
+	m.name, m.value, m.shape = o.name, o.text[o.start:end], sh
+	if !same && o.isTwice() {
+		o.members = o.members[:n]
+		o.fault = true
+	}
+}
+
+// isTwice reports whether another member has the name of the last one.
+func (o *object) isTwice() bool {
+	last := len(o.members) - 1
+	if !o.hashed {
+		o.hashed = true
+		for i := range o.members[:last] {
+			o.note(i)
+		}
+	}
+	return o.note(last) && hasName(o.members[:last], o.members[last].name, o.members[last].hash)
+}
+
+// note hashes the name of a member, and reports whether it may be one of those noted before.
+func (o *object) note(i int) bool {
+	m := &o.members[i]
+	m.hash = uint32(maphash.String(nameSeed, m.name)) //nolint:gosec // the low half will do
+	return o.seen.add(m.hash)
 }
 
 // all reads the object to its end.
@@ -331,7 +371,7 @@ func (o *object) all() {
 
 // membersOf appends the members of an object that was scanned before to the memory of dst. ok is
 // false where a name occurs twice or there are more than MaxMembers.
-func membersOf(dst []member, text []byte) (members []member, ok bool) {
+func membersOf(dst []member, text string) (members []member, ok bool) {
 	s := scanner{text: text}
 	o := s.object(0, dst)
 	o.all()
@@ -372,8 +412,8 @@ func (a *array) next() bool {
 	return true
 }
 
-func hasName(members []member, name []byte, hash uint32) bool {
-	return slices.ContainsFunc(members, func(m member) bool { return m.hash == hash && bytes.Equal(m.name, name) })
+func hasName(members []member, name string, hash uint32) bool {
+	return slices.ContainsFunc(members, func(m member) bool { return m.hash == hash && m.name == name })
 }
 
 // nameFilter spares most comparisons of names: it knows for sure which were not
@@ -394,33 +434,33 @@ func (f *nameFilter) add(hash uint32) bool {
 // The functions below take values that a scanner has accepted, so they need not
 // look for errors of syntax.
 
-func isNull(value []byte) bool   { return value[0] == 'n' }
-func isObject(value []byte) bool { return value[0] == '{' }
+func isNull(value string) bool   { return value[0] == 'n' }
+func isObject(value string) bool { return value[0] == '{' }
 
-// stringOf returns the text of a string value.
-func stringOf(value []byte) (s string, ok bool) {
+// stringOf returns the text of a string value, which is part of it where nothing in it is escaped.
+func stringOf(value string) (s string, ok bool) {
 	if value[0] != '"' {
 		return "", false
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1]), true
+	if strings.IndexByte(value, '\\') < 0 {
+		return value[1 : len(value)-1], true
 	}
 	return unquote(value), true
 }
 
 // unquote resolves the escapes of a string (RFC 8259, section 7). A lone surrogate, which a page's
 // script can make and JSON.stringify writes as an escape, becomes U+FFFD.
-func unquote(quoted []byte) string {
+func unquote(quoted string) string {
 	text := quoted[1 : len(quoted)-1]
 	var s strings.Builder
 	s.Grow(len(text))
 	for {
-		i := bytes.IndexByte(text, '\\')
+		i := strings.IndexByte(text, '\\')
 		if i < 0 {
-			s.Write(text)
+			s.WriteString(text)
 			return s.String()
 		}
-		s.Write(text[:i])
+		s.WriteString(text[:i])
 		escape := text[i+1]
 		text = text[i+2:]
 		switch escape {
@@ -454,8 +494,9 @@ func unquote(quoted []byte) string {
 }
 
 // hex4 reads four hexadecimal digits.
-func hex4(text []byte) (r rune) {
-	for _, c := range text[:4] {
+func hex4(text string) (r rune) {
+	for i := range 4 {
+		c := text[i]
 		r <<= 4
 		if c >= 'A' {
 			r += rune(c|0x20) - 'a' + 10
@@ -468,20 +509,20 @@ func hex4(text []byte) (r rune) {
 
 // numberOf returns a number value; ok is false where it is none, or too large
 // for a float64.
-func numberOf(value []byte) (f float64, ok bool) {
+func numberOf(value string) (f float64, ok bool) {
 	if c := value[0]; c != '-' && (c < '0' || c > '9') {
 		return 0, false
 	}
 	if f, ok := shortNumber(value); ok {
 		return f, true
 	}
-	f, err := strconv.ParseFloat(string(value), 64)
+	f, err := strconv.ParseFloat(value, 64)
 	return f, err == nil
 }
 
 // shortNumber reads a number of few digits, without an exponent. Digits and power
 // of ten are both exact as float64, so that one division rounds as ParseFloat does.
-func shortNumber(value []byte) (f float64, ok bool) {
+func shortNumber(value string) (f float64, ok bool) {
 	const most = 15 // digits, which a float64 always holds
 	negative := value[0] == '-'
 	if negative {
@@ -491,8 +532,8 @@ func shortNumber(value []byte) (f float64, ok bool) {
 		return 0, false
 	}
 	n, scale := int64(0), 0
-	for i, c := range value {
-		switch {
+	for i := range len(value) {
+		switch c := value[i]; {
 		case c-'0' <= 9:
 			n = 10*n + int64(c-'0')
 		case c == '.':
@@ -519,7 +560,7 @@ var powersOfTen = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1
 
 // integerOf returns a number value without a fraction from low to high, both
 // within what a float64 counts exactly.
-func integerOf(value []byte, low, high int64) (n int64, ok bool) {
+func integerOf(value string, low, high int64) (n int64, ok bool) {
 	f, ok := numberOf(value)
 	if !ok || f != math.Trunc(f) || f < float64(low) || f > float64(high) {
 		return 0, false
@@ -528,6 +569,6 @@ func integerOf(value []byte, low, high int64) (n int64, ok bool) {
 }
 
 // boolOf returns a boolean value.
-func boolOf(value []byte) (b, ok bool) {
+func boolOf(value string) (b, ok bool) {
 	return value[0] == 't', value[0] == 't' || value[0] == 'f'
 }

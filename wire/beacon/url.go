@@ -3,7 +3,7 @@ package beacon
 import "strings"
 
 // urlOf reads a URL, as validURL says.
-func urlOf(value []byte) (s string, ok bool) {
+func urlOf(value string) (s string, ok bool) {
 	s, ok = stringOf(value)
 	return s, ok && validURL(s)
 }
