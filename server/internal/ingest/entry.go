@@ -321,9 +321,9 @@ func texts(value []byte, yield func([]byte) bool) {
 	case valueString:
 		yield(one.data)
 	case valueArray:
-		f := fields{rest: one.data}
+		f := fields{text: one.data}
 		for f.next() {
-			if f.message(arrayValues) && !yield(textOf(f.data)) {
+			if f.message(arrayValues) && !yield(textOf(f.data())) {
 				return
 			}
 		}

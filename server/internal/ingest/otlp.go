@@ -80,10 +80,10 @@ func (d *traceDecoder) decode(spans []model.Span, body []byte, received time.Tim
 		d.arena = strings.Builder{}
 		d.arena.Grow(max(arenaBytes, len(body)))
 	}
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if f.message(exportResourceSpans) {
-			if err := d.resourceSpans(f.data); err != nil {
+			if err := d.resourceSpans(f.data()); err != nil {
 				return spans[:before], err
 			}
 		}
@@ -107,10 +107,10 @@ func (d *traceDecoder) resourceSpans(body []byte) error {
 	if err != nil {
 		return err
 	}
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if f.message(resourceSpansScopeSpans) || f.message(resourceSpansScopeSpansV0) {
-			if err := d.scopeSpans(f.data, &resource); err != nil {
+			if err := d.scopeSpans(f.data(), &resource); err != nil {
 				return err
 			}
 		}
@@ -122,17 +122,17 @@ func (d *traceDecoder) resourceSpans(body []byte) error {
 func (d *traceDecoder) resource(body []byte) (ofResource, error) {
 	var r ofResource
 	d.attrs.reset()
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if !f.message(resourceSpansResource) {
 			continue
 		}
-		of := fields{rest: f.data}
+		of := fields{text: f.data()}
 		for of.next() {
 			if !of.message(resourceAttributes) {
 				continue
 			}
-			kv, err := parseKeyValue(of.data)
+			kv, err := parseKeyValue(of.data())
 			if err != nil {
 				return r, err
 			}
@@ -154,16 +154,16 @@ func (d *traceDecoder) resource(body []byte) (ofResource, error) {
 
 func (d *traceDecoder) scopeSpans(body []byte, resource *ofResource) error {
 	scope, n := "", 0
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		switch {
 		case f.message(scopeSpansSpans):
 			n++
 		case f.message(scopeSpansScope):
-			of := fields{rest: f.data}
+			of := fields{text: f.data()}
 			for of.next() {
 				if of.message(scopeName) {
-					scope = d.text(of.data, maxNameBytes)
+					scope = d.text(of.data(), maxNameBytes)
 				}
 			}
 			if err := of.err(); err != nil {
@@ -175,7 +175,7 @@ func (d *traceDecoder) scopeSpans(body []byte, resource *ofResource) error {
 		return f.err()
 	}
 	d.reserve(n)
-	f = fields{rest: body}
+	f = fields{text: body}
 	for f.next() {
 		if !f.message(scopeSpansSpans) {
 			continue
@@ -183,7 +183,7 @@ func (d *traceDecoder) scopeSpans(body []byte, resource *ofResource) error {
 		n := len(d.spans)
 		d.spans = append(d.spans, model.Span{})
 		s := &d.spans[n]
-		good, err := d.span(s, f.data)
+		good, err := d.span(s, f.data())
 		if err != nil {
 			return err
 		}
@@ -218,28 +218,28 @@ func (d *traceDecoder) span(s *model.Span, body []byte) (good bool, err error) {
 	firstEvent, events := len(d.events), 0
 	d.attrs.reset()
 	d.facts = entryFacts{}
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if head.take(&f) {
 			continue
 		}
 		switch {
 		case f.message(spanTraceState):
-			traceState = f.data
+			traceState = f.data()
 		case f.is(spanKind, protowire.VarintType):
 			s.Kind = kindOf(f.number)
 		case f.is(spanFlags, protowire.Fixed32Type):
 			s.Flags = uint32(f.number) //nolint:gosec // of 32 bits
 		case f.message(spanAttributes):
-			err = d.attribute(f.data)
+			err = d.attribute(f.data())
 		case f.message(spanEvents):
 			if events++; events > maxEvents {
 				d.dropped++
 				continue
 			}
-			err = d.event(f.data)
+			err = d.event(f.data())
 		case f.message(spanStatus):
-			err = d.status(s, f.data)
+			err = d.status(s, f.data())
 		}
 		if err != nil {
 			return false, err
@@ -282,11 +282,11 @@ func (d *traceDecoder) attribute(body []byte) error {
 }
 
 func (d *traceDecoder) status(s *model.Span, body []byte) error {
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		switch {
 		case f.message(statusMessage):
-			s.StatusMessage = d.text(f.data, maxValueBytes)
+			s.StatusMessage = d.text(f.data(), maxValueBytes)
 		case f.is(statusCode, protowire.VarintType):
 			s.StatusCode = int8(min(max(int32(f.number), 0), 2)) //nolint:gosec // an enum is an int32, cut as protobuf cuts it
 		}
@@ -298,15 +298,15 @@ func (d *traceDecoder) event(body []byte) error {
 	var name []byte
 	var at uint64
 	d.evAttrs.reset()
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		switch {
 		case f.is(eventTime, protowire.Fixed64Type):
 			at = f.number
 		case f.message(eventName):
-			name = f.data
+			name = f.data()
 		case f.message(eventAttributes):
-			kv, err := parseKeyValue(f.data)
+			kv, err := parseKeyValue(f.data())
 			if err != nil {
 				return err
 			}

@@ -19,31 +19,51 @@ type keyValue struct {
 }
 
 func parseKeyValue(body []byte) (keyValue, error) {
-	if key, rest, ok := short(keyValueKey, body); ok { // as every SDK writes it
-		if value, rest, ok := short(keyValueValue, rest); ok && len(rest) == 0 {
-			return keyValue{key, value}, nil
-		}
+	if kv, ok := plainKeyValue(body); ok {
+		return kv, nil
 	}
 	var kv keyValue
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		switch {
 		case f.message(keyValueKey):
-			kv.key = f.data
-		case f.message(keyValueValue) && len(f.data) > 0: // an empty one merges into what is there
-			kv.value = f.data
+			kv.key = f.data()
+		case f.message(keyValueValue) && len(f.data()) > 0: // an empty one merges into what is there
+			kv.value = f.data()
 		}
 	}
 	return kv, f.err()
 }
 
-// short reads a field whose value is shorter than 128 bytes, where the message begins with it.
+// plainKeyValue reads a key and a value and nothing else, as every sender writes them: the key first, or
+// last, as the OpenTelemetry Collector does.
+func plainKeyValue(body []byte) (kv keyValue, ok bool) {
+	var rest []byte
+	if kv.key, rest, ok = short(keyValueKey, body); ok {
+		kv.value, rest, ok = short(keyValueValue, rest)
+	} else if kv.value, rest, ok = short(keyValueValue, body); ok {
+		kv.key, rest, ok = short(keyValueKey, rest)
+	}
+	return kv, ok && len(rest) == 0
+}
+
+// short reads a field whose value is shorter than 16 KiB, where the message begins with it.
 func short(num byte, message []byte) (value, rest []byte, ok bool) {
-	if len(message) < 2 || message[0] != num<<3|byte(protowire.BytesType) || message[1] >= 0x80 || int(message[1]) > len(message)-2 {
+	if len(message) < 2 || message[0] != num<<3|byte(protowire.BytesType) {
 		return nil, nil, false
 	}
-	end := 2 + int(message[1])
-	return message[2:end:end], message[end:], true
+	begin, size := 2, int(message[1])
+	if size >= 0x80 {
+		if len(message) == 2 || message[2] >= 0x80 {
+			return nil, nil, false
+		}
+		begin, size = 3, size&0x7f|int(message[2])<<7
+	}
+	if size > len(message)-begin {
+		return nil, nil, false
+	}
+	end := begin + size
+	return message[begin:end:end], message[end:], true
 }
 
 // anyValue is the field of an AnyValue that is set; num is 0 where there is none.
@@ -68,7 +88,7 @@ func parseValue(value []byte) (anyValue, error) {
 		return anyValue{num: valueString, data: text}, nil
 	}
 	var one anyValue
-	f := fields{rest: value}
+	f := fields{text: value}
 	for f.next() {
 		want := protowire.BytesType
 		switch f.num {
@@ -81,7 +101,7 @@ func parseValue(value []byte) (anyValue, error) {
 			continue
 		}
 		if f.typ == want {
-			one = anyValue{f.num, f.number, f.data}
+			one = anyValue{f.num, f.number, f.data()}
 		}
 	}
 	return one, f.err()
@@ -214,7 +234,7 @@ func (a *attributesText) value(value []byte, depth int) (ok bool, err error) {
 
 func (a *attributesText) array(body []byte, depth int) (ok bool, err error) {
 	a.buf = append(a.buf, '[')
-	f := fields{rest: body}
+	f := fields{text: body}
 	for first := true; f.next(); {
 		if !f.message(arrayValues) {
 			continue
@@ -223,7 +243,7 @@ func (a *attributesText) array(body []byte, depth int) (ok bool, err error) {
 			a.buf = append(a.buf, ',')
 		}
 		first = false
-		if ok, err := a.element(f.data, depth); !ok {
+		if ok, err := a.element(f.data(), depth); !ok {
 			return false, err
 		}
 	}
@@ -234,12 +254,12 @@ func (a *attributesText) array(body []byte, depth int) (ok bool, err error) {
 func (a *attributesText) object(body []byte, depth int) (ok bool, err error) {
 	first := len(a.names)
 	a.buf = append(a.buf, '{')
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if !f.message(arrayValues) {
 			continue
 		}
-		kv, err := parseKeyValue(f.data)
+		kv, err := parseKeyValue(f.data())
 		if err != nil {
 			return false, err
 		}

@@ -38,19 +38,19 @@ func (h *spanHead) take(f *fields) bool {
 	switch f.num {
 	case spanTraceID:
 		if f.typ == protowire.BytesType {
-			h.traceID = f.data
+			h.traceID = f.data()
 		}
 	case spanSpanID:
 		if f.typ == protowire.BytesType {
-			h.spanID = f.data
+			h.spanID = f.data()
 		}
 	case spanParentID:
 		if f.typ == protowire.BytesType {
-			h.parentID = f.data
+			h.parentID = f.data()
 		}
 	case spanName:
 		if f.typ == protowire.BytesType {
-			h.name = f.data
+			h.name = f.data()
 		}
 	case spanStart:
 		if f.typ == protowire.Fixed64Type {
@@ -109,10 +109,10 @@ type traceCheck struct {
 
 // export walks an ExportTraceServiceRequest.
 func (c *traceCheck) export(body []byte) error {
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if f.message(exportResourceSpans) {
-			if err := c.resourceSpans(f.data); err != nil {
+			if err := c.resourceSpans(f.data()); err != nil {
 				return err
 			}
 		}
@@ -121,14 +121,14 @@ func (c *traceCheck) export(body []byte) error {
 }
 
 func (c *traceCheck) resourceSpans(body []byte) error {
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		var err error
 		switch {
 		case f.message(resourceSpansResource):
-			err = checkAttributes(f.data, resourceAttributes)
+			err = checkAttributes(f.data(), resourceAttributes)
 		case f.message(resourceSpansScopeSpans), f.message(resourceSpansScopeSpansV0):
-			err = c.scopeSpans(f.data)
+			err = c.scopeSpans(f.data())
 		}
 		if err != nil {
 			return err
@@ -138,14 +138,14 @@ func (c *traceCheck) resourceSpans(body []byte) error {
 }
 
 func (c *traceCheck) scopeSpans(body []byte) error {
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		var err error
 		switch {
 		case f.message(scopeSpansScope):
-			err = checkAttributes(f.data, scopeAttributes)
+			err = checkAttributes(f.data(), scopeAttributes)
 		case f.message(scopeSpansSpans):
-			err = c.span(f.data)
+			err = c.span(f.data())
 		}
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func (c *traceCheck) span(body []byte) error {
 		return errTooManySpans
 	}
 	var head spanHead
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if head.take(&f) || f.typ != protowire.BytesType {
 			continue
@@ -167,13 +167,13 @@ func (c *traceCheck) span(body []byte) error {
 		var err error
 		switch f.num {
 		case spanAttributes:
-			err = checkKeyValue(f.data, 0)
+			err = checkKeyValue(f.data(), 0)
 		case spanEvents:
-			err = checkAttributes(f.data, eventAttributes)
+			err = checkAttributes(f.data(), eventAttributes)
 		case spanLinks:
-			err = checkAttributes(f.data, linkAttributes)
+			err = checkAttributes(f.data(), linkAttributes)
 		case spanStatus:
-			err = checkAttributes(f.data, 0)
+			err = checkAttributes(f.data(), 0)
 		}
 		if err != nil {
 			return err
@@ -188,10 +188,10 @@ func (c *traceCheck) accepted() int { return c.rejected[spanGood] }
 
 // checkAttributes walks a message whose field num holds attributes.
 func checkAttributes(body []byte, num protowire.Number) error {
-	f := fields{rest: body}
+	f := fields{text: body}
 	for f.next() {
 		if f.message(num) {
-			if err := checkKeyValue(f.data, 0); err != nil {
+			if err := checkKeyValue(f.data(), 0); err != nil {
 				return err
 			}
 		}
@@ -200,10 +200,13 @@ func checkAttributes(body []byte, num protowire.Number) error {
 }
 
 func checkKeyValue(body []byte, depth int) error {
-	f := fields{rest: body}
+	if kv, ok := plainKeyValue(body); ok {
+		return checkValue(kv.value, depth+1)
+	}
+	f := fields{text: body}
 	for f.next() {
 		if f.message(keyValueValue) {
-			if err := checkValue(f.data, depth+1); err != nil {
+			if err := checkValue(f.data(), depth+1); err != nil {
 				return err
 			}
 		}
@@ -215,7 +218,10 @@ func checkValue(body []byte, depth int) error {
 	if depth > maxTraceNesting {
 		return errTooDeep
 	}
-	f := fields{rest: body}
+	if _, rest, ok := short(valueString, body); ok && len(rest) == 0 {
+		return nil
+	}
+	f := fields{text: body}
 	for f.next() {
 		nested := checkValue
 		switch {
@@ -225,10 +231,10 @@ func checkValue(body []byte, depth int) error {
 		default:
 			continue
 		}
-		of := fields{rest: f.data}
+		of := fields{text: f.data()}
 		for of.next() {
 			if of.message(arrayValues) {
-				if err := nested(of.data, depth+1); err != nil {
+				if err := nested(of.data(), depth+1); err != nil {
 					return err
 				}
 			}

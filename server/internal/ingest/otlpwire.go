@@ -10,22 +10,27 @@ import (
 var errMalformedProto = errors.New("the body is not an ExportTraceServiceRequest in protobuf")
 
 // fields reads a message of protobuf field by field (protobuf.dev, "Encoding").
-// Groups, which OTLP has none of, are malformed.
+// Groups, which OTLP has none of, are malformed. It moves by numbers, not by pointers: those cost more while
+// garbage is collected.
 type fields struct {
-	rest []byte
+	text []byte // the message
+	at   int    // where the next field begins
 
-	num    protowire.Number
-	typ    protowire.Type
-	number uint64 // the value, where it is a varint or fixed
-	data   []byte // the value, where it has a length; part of the message
+	num      protowire.Number
+	typ      protowire.Type
+	number   uint64 // the value, where it is a varint or fixed
+	from, to int    // the value, where it has a length
 
 	malformed bool
 }
 
+// data returns the value of a field that has a length; it is part of the message.
+func (f *fields) data() []byte { return f.text[f.from:f.to:f.to] }
+
 // next moves to the next field. After the last one, or at one that cannot be read, it
 // returns false; err tells which.
 func (f *fields) next() bool {
-	if len(f.rest) == 0 {
+	if f.at >= len(f.text) {
 		return false
 	}
 	tag, ok := f.varint()
@@ -37,27 +42,31 @@ func (f *fields) next() bool {
 		return f.fail()
 	}
 	f.num, f.typ = protowire.Number(num), protowire.Type(tag&7)
-	switch f.typ {
+	switch left := len(f.text) - f.at; f.typ {
 	case protowire.BytesType:
 		size, ok := f.varint()
-		if !ok || size > uint64(len(f.rest)) {
+		if !ok || size > uint64(len(f.text)-f.at) { //nolint:gosec // at is within text
 			return f.fail()
 		}
-		f.data, f.rest = f.rest[:size], f.rest[size:]
+		f.from = f.at
+		f.to = f.at + int(size) //nolint:gosec // within text
+		f.at = f.to
 	case protowire.VarintType:
 		if f.number, ok = f.varint(); !ok {
 			return f.fail()
 		}
 	case protowire.Fixed64Type:
-		if len(f.rest) < 8 {
+		if left < 8 {
 			return f.fail()
 		}
-		f.number, f.rest = binary.LittleEndian.Uint64(f.rest), f.rest[8:]
+		f.number = binary.LittleEndian.Uint64(f.text[f.at:])
+		f.at += 8
 	case protowire.Fixed32Type:
-		if len(f.rest) < 4 {
+		if left < 4 {
 			return f.fail()
 		}
-		f.number, f.rest = uint64(binary.LittleEndian.Uint32(f.rest)), f.rest[4:]
+		f.number = uint64(binary.LittleEndian.Uint32(f.text[f.at:]))
+		f.at += 4
 	default:
 		return f.fail()
 	}
@@ -66,15 +75,15 @@ func (f *fields) next() bool {
 
 // varint takes a varint off the message.
 func (f *fields) varint() (v uint64, ok bool) {
-	if len(f.rest) > 0 && f.rest[0] < 0x80 {
-		v, f.rest = uint64(f.rest[0]), f.rest[1:]
-		return v, true
+	if at := f.at; at < len(f.text) && f.text[at] < 0x80 {
+		f.at = at + 1
+		return uint64(f.text[at]), true
 	}
-	v, n := protowire.ConsumeVarint(f.rest)
+	v, n := protowire.ConsumeVarint(f.text[f.at:])
 	if n < 0 {
 		return 0, false
 	}
-	f.rest = f.rest[n:]
+	f.at += n
 	return v, true
 }
 
