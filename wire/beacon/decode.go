@@ -12,14 +12,55 @@ import (
 // counted: Beacon.Accepted and the counts of Beacon.Rejected add up to the
 // events sent. The beacon does not alias body; its texts are parts of a copy of it.
 func Decode(body []byte) (Beacon, error) {
-	if len(body) > MaxBytes {
-		return Beacon{}, &Error{TooLarge, "the body is longer than 1 MiB", "Split the events into several beacons of at most 1 MiB."}
-	}
-	d := decoder{scanner: scanner{text: string(body)}, members: make([]member, 0, 48), phases: make([]member, 0, 16)}
-	if err := d.decode(); err != nil {
+	b, err := new(Decoder).Decode(body)
+	if err != nil {
 		return Beacon{}, err
 	}
-	return d.beacon, nil
+	return *b, nil
+}
+
+// Decoder reads one beacon after the other in the same memory. Its zero value is ready for use, by one
+// goroutine.
+type Decoder struct{ d decoder }
+
+// Decode reads a beacon as the function does, but for its lists and what its events point to, which
+// are good until the next call.
+func (d *Decoder) Decode(body []byte) (*Beacon, error) {
+	if len(body) > MaxBytes {
+		return nil, &Error{TooLarge, "the body is longer than 1 MiB", "Split the events into several beacons of at most 1 MiB."}
+	}
+	d.d.begin(string(body))
+	if err := d.d.decode(); err != nil {
+		return nil, err
+	}
+	return &d.d.beacon, nil
+}
+
+// begin makes ready for another beacon, and keeps nothing of the one before but its memory.
+func (d *decoder) begin(text string) {
+	b := &d.beacon
+	*d = decoder{
+		scanner: scanner{text: text, nest: d.nest},
+		beacon: Beacon{
+			Requests: emptied(b.Requests), Navigations: emptied(b.Navigations), WebVitals: emptied(b.WebVitals),
+			Errors: emptied(b.Errors), Actions: emptied(b.Actions),
+		},
+		members: emptied(d.members[:cap(d.members)]), phases: emptied(d.phases[:cap(d.phases)]), attributes: emptied(d.attributes[:cap(d.attributes)]),
+		written: d.written, sampled: d.sampled[:0], responseIDs: d.responseIDs[:0],
+	}
+	if d.members == nil {
+		d.members, d.phases = make([]member, 0, 48), make([]member, 0, 16)
+	}
+}
+
+// emptied returns a list for other values in the same memory, as far as it is not large.
+func emptied[T any](list []T) []T {
+	const large = 256
+	if cap(list) > large {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 func (d *decoder) decode() error {

@@ -75,6 +75,7 @@ func read[T any](d *decoder, list *[]T, fields func(*decoder, *T) Reason, left i
 	*list = append(*list, *new(T))
 	reason := fields(d, &(*list)[n])
 	if reason != "" {
+		(*list)[n] = *new(T) // what is behind the end is zero, see emptied
 		*list = (*list)[:n]
 	}
 	return reason

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,7 @@ func FuzzDecode(f *testing.F) {
 			(refused.Problem == errMalformed().Problem) == wellFormed || err == nil && !wellFormed {
 			t.Fatalf("well-formed: %v, and the answer is %v", wellFormed, err)
 		}
+		checkReuse(t, body, b, err)
 		if err != nil {
 			return
 		}
@@ -81,6 +83,30 @@ func FuzzDecode(f *testing.F) {
 			checkEvent(t, a.Event)
 		}
 	})
+}
+
+// checkReuse fails where a Decoder that has read other beacons reads one differently.
+func checkReuse(t *testing.T, body []byte, want Beacon, wantErr error) {
+	t.Helper()
+	var d Decoder
+	for _, other := range [][]byte{twentyEvents(t), beaconOf(errorWith(t, map[string]any{"a": 1}), `{"type":"request","id":1}`, actionWith(t, nil)), body, []byte(`{"v":1,"events":[{"type":"request"`)} {
+		_, _ = d.Decode(other)
+	}
+	got, err := d.Decode(body)
+	if !reflect.DeepEqual(err, wantErr) {
+		t.Fatalf("%v, and %v from a Decoder that is used again", wantErr, err)
+	}
+	if err != nil {
+		return
+	}
+	again := *got
+	for _, b := range []*Beacon{&again, &want} { // an empty list is as good as none
+		b.Requests, b.Navigations, b.WebVitals = append([]Request{}, b.Requests...), append([]Navigation{}, b.Navigations...), append([]WebVital{}, b.WebVitals...)
+		b.Errors, b.Actions = append([]ErrorEvent{}, b.Errors...), append([]Action{}, b.Actions...)
+	}
+	if !reflect.DeepEqual(again, want) {
+		t.Fatalf("read\n%+v, and\n%+v from a Decoder that is used again", want, again)
+	}
 }
 
 // checkEvent fails for an event without an id, or whose attributes are not the one text that says what

@@ -58,7 +58,8 @@ type (
 	}
 )
 
-// takeBeacon reads a beacon and puts it into the journal.
+// takeBeacon reads a beacon and puts it into the journal. Of what it returns, what counts is good: the lists'
+// lengths and the maps.
 func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.Beacon, *refusal) {
 	if req.Method != http.MethodPost {
 		return beacon.Beacon{}, refuseMethod("POST, OPTIONS")
@@ -86,7 +87,7 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	if refused != nil {
 		return beacon.Beacon{}, refused
 	}
-	b, err := beacon.Decode(body)
+	b, err := reader.beacons.Decode(body)
 	if err != nil {
 		return beacon.Beacon{}, refuseBeacon(err)
 	}
@@ -94,9 +95,9 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 		return beacon.Beacon{}, refuseAt(err)
 	}
 	if b.Accepted() == 0 {
-		return b, nil
+		return *b, nil
 	}
-	return b, r.keep(req.Context(), RecordEvents, &recordHeader{received: received, client: client}, reader.events.encode(&b))
+	return *b, r.keep(req.Context(), RecordEvents, &recordHeader{received: received, client: client}, reader.events.encode(b))
 }
 
 // checkBeaconType lets pass what a page can send without a preflight, and JSON
@@ -118,11 +119,11 @@ func checkBeaconType(h http.Header) *refusal {
 	}
 }
 
-// refuseBeacon turns an error of beacon.Decode into a refusal.
+// refuseBeacon turns an error of beacon.Decoder into a refusal.
 func refuseBeacon(err error) *refusal {
 	bad, ok := errors.AsType[*beacon.Error](err)
 	if !ok {
-		panic(fmt.Sprintf("ingest: beacon.Decode returned a %T", err)) // its contract says never
+		panic(fmt.Sprintf("ingest: beacon.Decoder returned a %T", err)) // its contract says never
 	}
 	status := http.StatusBadRequest
 	if bad.Reason == beacon.TooLarge {

@@ -20,9 +20,10 @@ const maxReused = 1 << 20
 // bodyReader holds the memory that reading a body takes. It serves one body after the other:
 // the journal keeps none.
 type bodyReader struct {
-	body   bytes.Buffer
-	packed gzip.Reader
-	events eventsCodec // writes those of the beacon in body
+	body    bytes.Buffer
+	packed  gzip.Reader
+	beacons beacon.Decoder
+	events  eventsCodec // writes those of the beacon in body
 }
 
 // borrow returns a bodyReader, to be given back once its body is in the journal.
