@@ -13,10 +13,11 @@ import (
 const maxClockDisagreement = time.Hour
 
 // appendBeacon appends the events of a beacon to what the store takes.
-func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader) {
-	m := beaconMapping{Beacon: b, clock: clockOf(b, h.received), recordHeader: h}
+func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader, hosts *hostMemo) {
+	m := beaconMapping{Beacon: b, clock: clockOf(b, h.received), recordHeader: h, hosts: hosts}
 	for i := range b.Requests {
-		batch.Requests = append(batch.Requests, m.request(&b.Requests[i]))
+		batch.Requests = append(batch.Requests, model.RequestEvent{})
+		m.request(&batch.Requests[len(batch.Requests)-1], &b.Requests[i])
 	}
 	for i := range b.Navigations {
 		batch.Navigations = append(batch.Navigations, m.navigation(&b.Navigations[i]))
@@ -55,6 +56,7 @@ type beaconMapping struct {
 	*beacon.Beacon
 	*recordHeader
 	clock model.Clock
+	hosts *hostMemo
 }
 
 func (m *beaconMapping) frontend(e *beacon.Event) model.Frontend {
@@ -70,12 +72,12 @@ func (m *beaconMapping) frontend(e *beacon.Event) model.Frontend {
 
 func (m *beaconMapping) time(e *beacon.Event) time.Time { return m.Time(e.Start).Add(m.clock.Offset) }
 
-func (m *beaconMapping) request(r *beacon.Request) model.RequestEvent {
-	e := model.RequestEvent{
+func (m *beaconMapping) request(e *model.RequestEvent, r *beacon.Request) {
+	*e = model.RequestEvent{
 		ID: r.ID, Frontend: m.frontend(&r.Event),
 		Kind: model.RequestKind(r.Kind), Initiator: r.InitiatorType,
 		Start: m.time(&r.Event), Duration: beacon.Duration(r.Duration), Clock: m.clock, Received: m.received,
-		URL: r.URL, Host: hostOfURL(r.URL), Method: r.Method, StatusCode: r.StatusCode, Error: model.ErrorReason(r.Error),
+		URL: r.URL, Host: m.hosts.of(r.URL), Method: r.Method, StatusCode: r.StatusCode, Error: model.ErrorReason(r.Error),
 		TraceContextHint: model.TraceContextHint(r.TraceContextHint), ServerTimingHint: model.ServerTimingHint(r.ServerTimingHint),
 		Answer:   model.ServerTiming{Sampled: r.Sampled, ResponseID: r.ResponseID},
 		Delivery: model.Delivery(r.Delivery), Protocol: r.NextHopProtocol,
@@ -92,7 +94,6 @@ func (m *beaconMapping) request(r *beacon.Request) model.RequestEvent {
 	default:
 		e.Answer.SpanContext = answered
 	}
-	return e
 }
 
 func timingOf(t *beacon.ResourceTiming) model.ResourceTiming {

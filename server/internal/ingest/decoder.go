@@ -17,6 +17,7 @@ type decoder struct {
 	events   eventsCodec
 	beacon   beacon.Beacon // as events reads it
 	patterns urlpattern.Learner
+	hosts    hostMemo
 }
 
 func newDecoder(tenant tracecontext.Tenant) decoder {
@@ -61,7 +62,7 @@ func (d *decoder) decode(b *store.Batch, r Record) (received time.Time, err erro
 // append appends the events of a beacon to a batch.
 func (d *decoder) append(b *store.Batch, decoded *beacon.Beacon, h *recordHeader) {
 	before := endsOf(b)
-	appendBeacon(b, decoded, h)
+	appendBeacon(b, decoded, h, &d.hosts)
 	d.learn(b, before)
 }
 

@@ -33,6 +33,26 @@ func hostOfURL(url string) string {
 	return joinPort(host, port)
 }
 
+// hostMemo finds the hosts of URLs of which one mostly has the host of the one before. Its zero value is
+// ready for use, by one goroutine.
+type hostMemo struct{ origin, host string } // of the last URL: up to the end of its authority
+
+// of returns what hostOfURL does.
+func (m *hostMemo) of(url string) string {
+	if n := len(m.origin); n > 0 && strings.HasPrefix(url, m.origin) && (len(url) == n || strings.IndexByte("/?#\\", url[n]) >= 0) {
+		return m.host
+	}
+	host := hostOfURL(url)
+	if begin := strings.Index(url, "://") + len("://"); host != "" {
+		end := len(url)
+		if n := strings.IndexAny(url[begin:], "/?#\\"); n >= 0 {
+			end = begin + n
+		}
+		*m = hostMemo{url[:end], host}
+	}
+	return host
+}
+
 var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 // host returns the host that an HTTP span answered for (OpenTelemetry semantic

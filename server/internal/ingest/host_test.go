@@ -53,6 +53,15 @@ func TestHostOfURL(t *testing.T) {
 		if got := hostOfURL(url); got != want {
 			t.Errorf("hostOfURL(%q) = %q, want %q", url, got, want)
 		}
+		for _, before := range []string{"https://shop.example", "https://shop.example/", "http://127.0.0.1:4000/a", url, url + "0", "about:blank"} {
+			var m hostMemo
+			m.of(before)
+			for _, url := range []string{url, url + "/", url + "?a", url + "0"} {
+				if got, want := m.of(url), hostOfURL(url); got != want {
+					t.Errorf("after %q: the host of %q is %q, want %q", before, url, got, want)
+				}
+			}
+		}
 	}
 }
 
