@@ -8,6 +8,8 @@ import (
 	"math"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
 )
@@ -175,16 +177,21 @@ func shown[From, To any](from []From, turn func(*From) To) []To {
 
 // Request returns one request with its verdict, the words for it, its evidence and its waterfall.
 func (q *Engine) Request(ctx context.Context, id model.EventID) (RequestDetail, error) {
+	var evidence model.Evidence
+	var beside errgroup.Group
+	beside.Go(func() (err error) {
+		evidence, err = q.evidence(ctx, id)
+		return err
+	})
 	r, err := q.reader.Request(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
+	failed := beside.Wait()
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return RequestDetail{}, &Error{NotFound, "no request event has this id", "it may not have arrived yet, or is past its retention"}
-	}
-	if err != nil {
+	case err != nil:
 		return RequestDetail{}, fmt.Errorf("reading request %s: %w", id, err)
-	}
-	evidence, err := q.evidence(ctx, id)
-	if err != nil {
-		return RequestDetail{}, err
+	case failed != nil:
+		return RequestDetail{}, failed
 	}
 	traceID := r.Link.Joined.TraceID
 	if traceID.IsZero() {

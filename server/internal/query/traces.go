@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -93,14 +95,21 @@ func (q *Engine) Trace(ctx context.Context, id tracecontext.TraceID) (Trace, err
 	return waterfall(id, requests, spans), nil
 }
 
-func (q *Engine) trace(ctx context.Context, id tracecontext.TraceID) ([]model.Span, []model.LinkedRequest, error) {
-	spans, err := q.spans(ctx, id)
-	if err != nil {
+// trace reads both sides of a trace, beside each other.
+func (q *Engine) trace(ctx context.Context, id tracecontext.TraceID) (spans []model.Span, requests []model.LinkedRequest, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		spans, err = q.spans(ctx, id)
+		return err
+	})
+	group.Go(func() (err error) {
+		if requests, err = q.reader.TraceRequests(ctx, id, maxTraceRequests); err != nil {
+			return fmt.Errorf("reading the requests of trace %s: %w", id, err)
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
 		return nil, nil, err
-	}
-	requests, err := q.reader.TraceRequests(ctx, id, maxTraceRequests)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the requests of trace %s: %w", id, err)
 	}
 	return spans, requests, nil
 }

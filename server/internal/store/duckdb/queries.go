@@ -5,7 +5,7 @@ import (
 )
 
 // One query a file. A comment in a query stands where Go puts in what is no parameter: /*rows*/ a
-// stretch of rows, /*conditions*/ those of a filter.
+// stretch of rows, /*conditions*/ those of a filter, /*trace*/ a trace id, /*limit*/ a number.
 var (
 	//go:embed sql/schema.sql
 	sqlSchema string
@@ -41,6 +41,8 @@ var (
 	sqlTail string
 	//go:embed sql/trace.sql
 	sqlTrace string
+	//go:embed sql/trace_first.sql
+	sqlTraceFirst string
 	//go:embed sql/trace_requests.sql
 	sqlTraceRequests string
 	//go:embed sql/traces_newest.sql
@@ -113,7 +115,6 @@ const (
 	sqlPutWatermark = "UPDATE state SET watermark = $1"
 	sqlPutDirectory = "INSERT INTO directory VALUES ($1, $2, $3, $4)"
 	sqlDirectory    = "SELECT level, first_seq, last_seq, filter FROM directory ORDER BY last_seq, level"
-	sqlJoined       = "SELECT request FROM joined WHERE trace_id = $1::VARCHAR::UUID"
 	sqlForgetJoined = "DELETE FROM joined WHERE request <= $1"
 	sqlForget       = "DELETE FROM directory WHERE last_seq <= $1"
 	sqlAnnotate     = "INSERT OR REPLACE INTO annotations VALUES ($1, $2, $3, $4, $5, $6, $7)"

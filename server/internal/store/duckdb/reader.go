@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -67,7 +68,8 @@ func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []
 	}
 	var all []storedRequest
 	for _, near := range clusters(seqs) {
-		found, err := collect(ctx, q, requestColumns, sqlRequestsBySeq, near, unsigned(near[0]), unsigned(near[len(near)-1]))
+		rows := seqRange{near[0], near[len(near)-1]}
+		found, err := collect(ctx, q, requestColumns, strings.Replace(sqlRequestsBySeq, "/*rows*/", rows.text()+" AND "+among(near), 1))
 		if err != nil {
 			return nil, s.failure(ctx, op, err)
 		}
@@ -76,19 +78,40 @@ func (s *Store) requestsBySeq(ctx context.Context, op string, q querier, seqs []
 	return all, nil
 }
 
-// A query reads all columns of the rows between those that it is to find, so rows that stand far from each other are read
-// apart; but not too many of them, since a query has its price too.
+// DuckDB reads 2,048 rows at once. It calls list_contains while it reads them, and reads the other columns only where it has found
+// some; but it compares each row with each of the list. Of a join it reads all columns of all rows that stand between.
 const (
-	farApart    = 2048 // rows, as many as DuckDB handles at once
-	maxClusters = 64
+	fewRows     = 64      // how many rows a list may have
+	farApart    = 2048    // rows that stand so far from each other are read apart
+	farApartFew = 1 << 15 // so are those of a list
+	maxClusters = 64      // a query has its price too
 )
+
+// among is the condition that a row is one of some.
+func among(seqs []uint64) string {
+	list := make([]byte, 0, 12*len(seqs))
+	for i, n := range seqs {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		list = strconv.AppendUint(list, n, 10)
+	}
+	if len(seqs) <= fewRows {
+		return "list_contains([" + string(list) + "]::UBIGINT[], seq)"
+	}
+	return "seq IN (SELECT unnest([" + string(list) + "]::UBIGINT[]))"
+}
 
 // clusters divides rows, in order, at the widest gaps between them.
 func clusters(seqs []uint64) [][]uint64 {
 	seqs = slices.Sorted(slices.Values(seqs))
+	apart := uint64(farApart)
+	if len(seqs) <= fewRows {
+		apart = farApartFew
+	}
 	var gaps []int // places of rows that stand far from the one before
 	for i := 1; i < len(seqs); i++ {
-		if seqs[i]-seqs[i-1] >= farApart {
+		if seqs[i]-seqs[i-1] >= apart {
 			gaps = append(gaps, i)
 		}
 	}
@@ -111,7 +134,8 @@ func (s *Store) Request(ctx context.Context, id model.EventID) (model.LinkedRequ
 }
 
 func (s *Store) request(ctx context.Context, op string, id model.EventID) (storedRequest, error) {
-	found, err := read(ctx, s, op, requestColumns, sqlRequest, s.find(idKey(keyRequest, number(id))), unsigned(number(id)))
+	query := strings.Replace(sqlRequest, "/*id*/", strconv.FormatUint(number(id), 10), 1)
+	found, err := read(ctx, s, op, requestColumns, query, s.find(idKey(keyRequest, number(id))))
 	switch {
 	case err != nil:
 		return storedRequest{}, err
@@ -164,7 +188,12 @@ func (s *Store) Trace(ctx context.Context, id tracecontext.TraceID, limit int) (
 	if err := store.CheckAtLeast(limit, 0); err != nil {
 		return nil, refuse(op, err)
 	}
-	found, err := read(ctx, s, op, spanColumns, sqlTrace, s.find(traceKey(keySpanTrace, id)), id.String(), limit)
+	ranges := s.find(traceKey(keySpanTrace, id))
+	// Few traces have more spans than are asked for, and what is not put in order is read sooner.
+	found, err := read(ctx, s, op, spanColumns, withTrace(sqlTrace, id, limit+1), ranges)
+	if len(found) > limit {
+		found, err = read(ctx, s, op, spanColumns, withTrace(sqlTraceFirst, id, limit), ranges)
+	}
 	slices.SortFunc(found, func(a, b model.Span) int {
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(number(a.SpanID), number(b.SpanID)))
 	})
@@ -180,21 +209,23 @@ func (s *Store) TraceRequests(ctx context.Context, id tracecontext.TraceID, limi
 	if id.IsZero() {
 		return nil, nil
 	}
-	number := func(n *uint64) []any { return []any{n} }
-	seqs, err := read(ctx, s, op, number, sqlTraceRequests, s.find(traceKey(keyRequestTrace, id)), id.String(), limit)
+	query := strings.Replace(withTrace(sqlTraceRequests, id, limit), "/*rows*/", near(s.find(traceKey(keyRequestTrace, id))), 1)
+	seqs, err := readAll(ctx, s, op, func(n *uint64) []any { return []any{n} }, query)
 	if err != nil {
 		return nil, err
 	}
-	joined, err := readAll(ctx, s, op, number, sqlJoined, id.String())
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.requestsBySeq(ctx, op, nil, append(seqs, joined...))
+	found, err := s.requestsBySeq(ctx, op, nil, seqs)
 	found = slices.DeleteFunc(found, func(r storedRequest) bool { // joined to another one since
 		return id != r.Sent.TraceID && id != r.Answer.TraceID && id != r.Link.Joined.TraceID
 	})
 	found = inListingOrder(found)
 	return linked(found[:min(limit, len(found))]), err
+}
+
+// withTrace puts a trace id and a limit into a query. DuckDB plans a query without parameters once, one with them when it is
+// prepared and again when it is run, and for all columns of a table that takes as long as reading a few rows.
+func withTrace(query string, id tracecontext.TraceID, limit int) string {
+	return strings.NewReplacer("/*trace*/", "'"+id.String()+"'::UUID", "/*limit*/", strconv.Itoa(limit)).Replace(query)
 }
 
 // Watermark implements store.Linker.

@@ -1,1 +1,1 @@
-SELECT * FROM requests WHERE /*rows*/ AND id = $1
+SELECT * FROM requests WHERE /*rows*/ AND id = /*id*/

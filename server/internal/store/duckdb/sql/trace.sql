@@ -1,4 +1,4 @@
+-- Spans of a trace, in no order.
 SELECT * FROM spans
-WHERE /*rows*/ AND trace_id = $1::VARCHAR::UUID
-ORDER BY start, span_id
-LIMIT $2
+WHERE /*rows*/ AND trace_id = /*trace*/
+LIMIT /*limit*/
