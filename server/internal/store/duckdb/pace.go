@@ -9,40 +9,52 @@ import (
 )
 
 // A pass that falls further behind than memory reaches has to read from the tables what it would have had for nothing, and
-// falls behind even more. So a write waits some time for a pass that is about to do so: the journal holds what comes meanwhile.
+// falls behind even more. So a write waits for a pass that is about to do so, for as long as it gets on: the journal holds what
+// comes meanwhile. One that stands still is not waited for again before it has moved.
 const (
-	paceStep = 5 * time.Millisecond
-	paceMost = 500 * time.Millisecond // for one write, so that a pass which stands still does not stop writing
+	paceStep  = 5 * time.Millisecond
+	paceStill = 2 * time.Second // without a verdict stored, a pass stands still
 )
 
 // pace knows how far judging has come.
 type pace struct {
-	judged atomic.Uint64 // the seq of the last watermark that was stored; zero: nobody has judged since the store was opened
+	still   time.Duration // paceStill, but for tests
+	judged  atomic.Uint64 // the seq of the last watermark that was stored; zero: nobody has judged since the store was opened
+	steps   atomic.Uint64 // how many watermarks were
+	givenUp atomic.Uint64 // the step at which the last wait was given up
 }
 
 // judgedTo notes a watermark.
 func (p *pace) judgedTo(w store.Watermark) {
 	seq, _ := split(w)
 	p.judged.Store(seq)
+	p.steps.Add(1)
 }
 
 // awaitPass waits while the oldest rows in memory but one generation are not judged yet.
 func (s *Store) awaitPass(ctx context.Context) {
+	p := &s.pace
 	behind := func() bool {
-		judged := s.pace.judged.Load()
+		judged := p.judged.Load()
 		return judged > 0 && s.writer.recent.nextToGo() > judged+1
 	}
-	if !behind() {
+	step := p.steps.Load()
+	if !behind() || step == p.givenUp.Load() {
 		return
 	}
 	ticker := time.NewTicker(paceStep)
 	defer ticker.Stop()
-	most := time.NewTimer(paceMost)
-	defer most.Stop()
+	still := time.NewTimer(p.still)
+	defer still.Stop()
 	for behind() {
 		select {
 		case <-ticker.C:
-		case <-most.C:
+			if now := p.steps.Load(); now != step {
+				step = now
+				still.Reset(p.still)
+			}
+		case <-still.C:
+			p.givenUp.Store(step)
 			return
 		case <-ctx.Done():
 			return

@@ -111,6 +111,7 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, options: o, window: workWindow, free: disk.Free, engine: e, shut: make(chan struct{})}
+	s.pace.still = paceStill
 	s.idle.L = &s.mu
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	return s, nil
