@@ -37,7 +37,7 @@ const everyTypeTable = `CREATE TABLE every_type (seq UBIGINT NOT NULL, text VARC
 func (v *everyType) put(c *columns) {
 	c.uint64(v.Seq)
 	c.text(v.Text)
-	c.blob(v.Blob)
+	c.blob(v.Blob[:len(v.Blob)/2], v.Blob[len(v.Blob)/2:])
 	c.optionalTrace(v.Trace)
 	c.optionalID(v.ID)
 	c.int64s(v.N)
@@ -115,7 +115,6 @@ func TestAppender(t *testing.T) {
 	conn, a := testAppender(t, "every_type")
 	rows := everyTypes(7000)
 	rows[3].Text, rows[4000].Blob = strings.Repeat("long", 100_000), strings.Repeat("\x00\xff", 300_000)
-	rows[4000].Blob = strings.ToValidUTF8(rows[4000].Blob, "\ufffd")
 	var want []everyType
 	var memory columns
 	for _, piece := range [][3]int{{0, 3000, 1}, {3000, 3001, 0}, {3001, 7000, 5}} { // from, to, without the first so many
@@ -188,7 +187,7 @@ func FuzzAppendText(f *testing.F) {
 				v.Text, v.Blob = other, one
 			}
 			v.put(&c)
-			v.Text, v.Blob = valid(v.Text), valid(v.Blob)
+			v.Text = valid(v.Text)
 			want = append(want, v)
 		}
 		if err := a.append(&c, 0, int(n)); err != nil && n > 0 {

@@ -81,37 +81,38 @@ func (c *columns) fail(err error) {
 	}
 }
 
-// text puts texts in UTF-8: bytes that are not become U+FFFD.
+// text puts texts in UTF-8: bytes that are not become U+FFFD. One that the row before has too is not kept twice.
 func (c *columns) text(all ...string) {
 	for _, s := range all {
-		c.putText(mapping.TypeVarchar, s)
-	}
-}
-
-// blob does the same as text, for columns of attributes.
-func (c *columns) blob(all ...string) {
-	for _, s := range all {
-		c.putText(mapping.TypeBlob, s)
-	}
-}
-
-// putText puts a text; the one of the row before is not kept twice.
-func (c *columns) putText(kind mapping.Type, s string) {
-	to := c.next(kind)
-	if n := len(to.values); n > 0 {
-		last := binary.NativeEndian.Uint64(to.values[n-placeBytes:])
-		if string(textAt(c.texts, last)) == s {
-			to.values = binary.NativeEndian.AppendUint64(to.values, last)
-			return
+		to := c.next(mapping.TypeVarchar)
+		if n := len(to.values); n > 0 {
+			last := binary.NativeEndian.Uint64(to.values[n-placeBytes:])
+			if string(textAt(c.texts, last)) == s {
+				to.values = binary.NativeEndian.AppendUint64(to.values, last)
+				continue
+			}
 		}
+		c.putText(to, valid(s))
 	}
-	s = valid(s)
-	if len(c.texts)+len(s) > math.MaxUint32 {
+}
+
+// blob puts bytes, which are made of some parts.
+func (c *columns) blob(parts ...string) { c.putText(c.next(mapping.TypeBlob), parts...) }
+
+// putText puts a text that is made of some parts.
+func (c *columns) putText(to *column, parts ...string) {
+	length := 0
+	for _, s := range parts {
+		length += len(s)
+	}
+	if len(c.texts)+length > math.MaxUint32 {
 		c.fail(errTexts)
-		s = ""
+		length, parts = 0, nil
 	}
-	to.values = binary.NativeEndian.AppendUint64(to.values, uint64(len(c.texts))<<lengthBits|uint64(len(s)))
-	c.texts = append(c.texts, s...)
+	to.values = binary.NativeEndian.AppendUint64(to.values, uint64(len(c.texts))<<lengthBits|uint64(length))
+	for _, s := range parts {
+		c.texts = append(c.texts, s...)
+	}
 }
 
 // textAt returns the text at a place.
@@ -161,6 +162,11 @@ func (c *columns) int16(n int16) {
 	to.values = binary.NativeEndian.AppendUint16(to.values, uint16(n)) //nolint:gosec // its bits
 }
 
+func (c *columns) uint8(n uint8) {
+	to := c.next(mapping.TypeUTinyInt)
+	to.values = append(to.values, n)
+}
+
 func (c *columns) int8(n int8) {
 	to := c.next(mapping.TypeTinyInt)
 	to.values = append(to.values, byte(n)) //nolint:gosec // its bits
@@ -181,6 +187,22 @@ func (c *columns) optionalBool(b *bool) {
 	to := c.next(mapping.TypeBoolean)
 	to.set = append(to.set, b != nil)
 	to.putBool(b != nil && *b)
+}
+
+func (c *columns) optionalInt64(n *int64) {
+	to := c.next(mapping.TypeBigInt)
+	to.set = append(to.set, n != nil)
+	var v int64
+	if n != nil {
+		v = *n
+	}
+	to.values = binary.NativeEndian.AppendUint64(to.values, uint64(v))
+}
+
+func (c *columns) optionalInt16(n int16, ok bool) {
+	to := c.next(mapping.TypeSmallInt)
+	to.set = append(to.set, ok)
+	to.values = binary.NativeEndian.AppendUint16(to.values, uint16(n)) //nolint:gosec // its bits
 }
 
 func (c *columns) optionalInt32(n *int32) {

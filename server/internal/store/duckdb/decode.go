@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // The destinations of Scan, each laid over a field of the model.
@@ -15,8 +17,33 @@ type (
 	idColumn     [8]byte
 	traceColumn  [16]byte
 	timeColumn   time.Time
-	eventsColumn []model.SpanEvent
+	detailColumn model.Span
 )
+
+// restored is the destination of a column that says what others leave out. It stands behind them, and Scan fills
+// destinations one after the other. It is not called with NULL.
+type restored[T any] func(T) error
+
+func (f restored[T]) Scan(src any) error {
+	if src == nil {
+		return nil
+	}
+	v, ok := src.(T)
+	if !ok {
+		return fmt.Errorf("what others leave out, as the Go type %T", src)
+	}
+	return f(v)
+}
+
+// sameID is the destination of a column that says whether an id is the same as another, and so left out.
+func sameID[ID any](id, other *ID) restored[bool] {
+	return func(same bool) error {
+		if same {
+			*id = *other
+		}
+		return nil
+	}
+}
 
 func (c *idColumn) Scan(src any) error {
 	switch src := src.(type) {
@@ -56,17 +83,23 @@ func (c *timeColumn) Scan(src any) error {
 	return nil
 }
 
-func (c *eventsColumn) Scan(src any) error {
-	b, ok := src.([]byte)
+func (c *detailColumn) Scan(src any) error {
+	rest, ok := src.([]byte)
 	if !ok {
-		return fmt.Errorf("events of the Go type %T", src)
+		return fmt.Errorf("a span's detail of the Go type %T", src)
 	}
-	*c = nil
-	if len(b) == 0 {
+	var parts [3][]byte
+	for i := range parts {
+		if parts[i], rest, ok = bytes.Cut(rest, []byte(endOfPart)); !ok {
+			return fmt.Errorf("a span's detail of %d parts", i+1)
+		}
+	}
+	c.StatusMessage, c.Attributes, c.Resource, c.Events = string(parts[0]), model.Attributes(parts[2]), model.Attributes(rest), nil
+	if len(parts[1]) == 0 {
 		return nil
 	}
-	events, err := decodeEvents(b)
-	*c = events
+	var err error
+	c.Events, err = decodeEvents(parts[1])
 	return err
 }
 
@@ -101,18 +134,54 @@ func requestColumns(r *storedRequest) []any {
 	c = append(c, clockColumns(&r.Clock, &r.Received)...)
 	c = append(c, &r.URL, &r.Host, &r.URLPattern, &r.Method, &r.StatusCode, &r.Error, &r.TraceContextHint, &r.ServerTimingHint)
 	c = append(c, contextColumns(&r.Sent)...)
-	c = append(c, contextColumns(&r.Answer.SpanContext)...)
-	c = append(c,
+	c = append(c, (*traceColumn)(&r.Answer.TraceID), sameID(&r.Answer.TraceID, &r.Sent.TraceID), (*idColumn)(&r.Answer.SpanID),
 		&r.Answer.Sampled, &r.Answer.ResponseID, &r.Delivery, &r.Protocol, &r.TransferSize, &r.EncodedBodySize, &r.DecodedBodySize,
 		&t.RedirectStart, &t.RedirectEnd, &t.WorkerStart, &t.FetchStart, &t.DomainLookupStart, &t.DomainLookupEnd,
 		&t.ConnectStart, &t.ConnectEnd, &t.SecureConnectionStart, &t.RequestStart, &t.FirstInterimResponseStart,
-		&t.ResponseStart, &t.ResponseEnd, &r.Attributes,
+		&t.ResponseStart, endAfter(&r.RequestEvent), &r.Attributes,
 		&r.Link.Status, &r.Link.Reason, &r.Link.Detail,
 	)
 	c = append(c, contextColumns(&r.Link.Joined)...)
 	e := &r.Link.Entry
-	return append(c, &r.Link.Final, (*timeColumn)(&r.Link.Due), (*timeColumn)(&r.Link.JudgedAt),
-		&e.Service, &e.Route, (*timeColumn)(&e.Start), &e.Duration)
+	return append(c, linkIs(&r.LinkedRequest), &r.Link.Final, (*timeColumn)(&r.Link.Due), (*timeColumn)(&r.Link.JudgedAt),
+		&e.Service, &e.Route, entryAfter(&r.LinkedRequest), &e.Duration)
+}
+
+func endAfter(r *model.RequestEvent) restored[int64] {
+	return func(n int64) error {
+		r.Timing.ResponseEnd = r.Duration + time.Duration(n)
+		return nil
+	}
+}
+
+func entryAfter(r *model.LinkedRequest) restored[int64] {
+	return func(n int64) error {
+		start, err := nanos(r.Start)
+		r.Link.Entry.Start = timeOf(start + n)
+		return err
+	}
+}
+
+// What link_is is a sum of; put_links.sql has the same numbers.
+const (
+	linkIsSent   = 1
+	linkIsAnswer = 2
+	linkIsSpan   = 4
+)
+
+func linkIs(r *model.LinkedRequest) restored[uint8] {
+	return func(is uint8) error {
+		switch joined := &r.Link.Joined; {
+		case is&linkIsSent != 0:
+			joined.TraceID = r.Sent.TraceID
+		case is&linkIsAnswer != 0:
+			joined.TraceID = r.Answer.TraceID
+		}
+		if is&linkIsSpan != 0 {
+			r.Link.Joined.SpanID = r.Answer.SpanID
+		}
+		return nil
+	}
 }
 
 // linked returns what is asked for of requests.
@@ -168,9 +237,19 @@ func spanColumns(s *model.Span) []any {
 	return []any{
 		&seq, (*traceColumn)(&s.TraceID), (*idColumn)(&s.SpanID), (*idColumn)(&s.ParentSpanID), &s.Name, &s.Kind, &s.Flags,
 		(*timeColumn)(&s.Start), &s.Duration, (*timeColumn)(&s.Received), &s.TraceState, &s.DtrState,
-		(*idColumn)(&s.Dtr.SpanID), &s.Dtr.Sampled, &s.Dtr.ApplicationID, &s.Dtr.InstanceID, &s.Dtr.SessionID,
-		&s.Service, &s.Scope, &s.StatusCode, &s.StatusMessage, &s.Host, &s.Entry, &s.Route, &s.HTTPStatus, &s.Via,
-		&s.Attributes, &s.Resource, (*eventsColumn)(&s.Events),
+		(*idColumn)(&s.Dtr.SpanID), sameID(&s.Dtr.SpanID, &s.ParentSpanID), &s.Dtr.Sampled, &s.Dtr.ApplicationID, &s.Dtr.InstanceID,
+		&s.Dtr.SessionID, dtrAt(s), &s.Service, &s.Scope, &s.StatusCode, &s.Host, &s.Entry, &s.Route, &s.HTTPStatus, &s.Via,
+		(*detailColumn)(s),
+	}
+}
+
+func dtrAt(s *model.Span) restored[int16] {
+	return func(at int16) error {
+		if at < 0 || int(at) > len(s.TraceState) {
+			return fmt.Errorf("a dtr entry at the byte %d of a trace state of %d", at, len(s.TraceState))
+		}
+		s.TraceState = s.TraceState[:at] + tracecontext.Dtr(s.Dtr).String() + s.TraceState[at:]
+		return nil
 	}
 }
 

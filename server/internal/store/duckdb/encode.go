@@ -4,10 +4,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/store"
@@ -84,7 +87,8 @@ func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 			l.Due = v.Received.Add(firstDue)
 		}
 		c := e.begin(requests)
-		putRequest(c, v, l)
+		putRequest(c, v)
+		putPending(c, l.Due)
 		e.keys = appendFrontendKeys(e.keys, keyRequest, v.ID, v.SessionID, v.PageID)
 		e.keys = appendRequestKeys(e.keys, v.Sent, v.Answer.TraceID, v.Answer.ResponseID, v.URL)
 		if err := r.end(requests, row{id: rowID{id: number(v.ID)}}); err != nil {
@@ -230,6 +234,14 @@ func putContext(c *columns, s model.SpanContext) {
 	c.optionalID(s.SpanID)
 }
 
+// ownID returns an id as its column has it where another column may have the same: none then.
+func ownID[ID tracecontext.TraceID | tracecontext.SpanID](id, other ID) (own ID, same bool) {
+	if id == own || id != other {
+		return id, false
+	}
+	return own, true
+}
+
 // putFrontend puts the columns from the id on that all events of frontends have.
 func putFrontend(c *columns, id model.EventID, f *model.Frontend) {
 	c.uint64(number(id))
@@ -244,7 +256,7 @@ func putClock(c *columns, clock model.Clock, received time.Time) {
 	c.time(received)
 }
 
-func putRequest(c *columns, r *model.RequestEvent, l *model.Link) {
+func putRequest(c *columns, r *model.RequestEvent) {
 	putFrontend(c, r.ID, &r.Frontend)
 	c.text(string(r.Kind), r.Initiator)
 	c.time(r.Start)
@@ -255,7 +267,10 @@ func putRequest(c *columns, r *model.RequestEvent, l *model.Link) {
 	c.int64s(int64(r.StatusCode))
 	c.text(string(r.Error), string(r.TraceContextHint), string(r.ServerTimingHint))
 	putContext(c, r.Sent)
-	putContext(c, r.Answer.SpanContext)
+	own, same := ownID(r.Answer.TraceID, r.Sent.TraceID)
+	c.optionalTrace(own)
+	c.bool(same)
+	c.optionalID(r.Answer.SpanID)
 	c.optionalBool(r.Answer.Sampled)
 	c.optionalInt32(r.Answer.ResponseID)
 	c.text(string(r.Delivery), r.Protocol)
@@ -263,13 +278,27 @@ func putRequest(c *columns, r *model.RequestEvent, l *model.Link) {
 	t := &r.Timing
 	c.durations(t.RedirectStart, t.RedirectEnd, t.WorkerStart, t.FetchStart, t.DomainLookupStart, t.DomainLookupEnd,
 		t.ConnectStart, t.ConnectEnd, t.SecureConnectionStart, t.RequestStart, t.FirstInterimResponseStart,
-		t.ResponseStart, t.ResponseEnd)
-	c.blob(string(r.Attributes))
-	putLink(c, l)
+		t.ResponseStart, t.ResponseEnd-r.Duration)
+	c.blob(valid(string(r.Attributes)))
 }
 
-// putLink puts the columns of a link.
-func putLink(c *columns, l *model.Link) {
+// putPending puts the link of a request that nobody has judged.
+func putPending(c *columns, due time.Time) {
+	c.text(string(model.Pending), "", "")
+	putContext(c, model.SpanContext{})
+	c.uint8(0)
+	c.bool(false)
+	c.time(due)
+	c.time(time.Time{})
+	c.text("", "")
+	c.optionalInt64(nil)
+	c.durations(0)
+}
+
+// putJudged puts a row of judged.sql.
+func putJudged(c *columns, l *model.Link) error {
+	c.uint64(l.Row)
+	c.uint64(number(l.RequestID))
 	c.text(string(l.Status), string(l.Reason), l.Detail)
 	putContext(c, l.Joined)
 	c.bool(l.Final)
@@ -278,13 +307,6 @@ func putLink(c *columns, l *model.Link) {
 	c.text(l.Entry.Service, l.Entry.Route)
 	c.time(l.Entry.Start)
 	c.durations(l.Entry.Duration)
-}
-
-// putJudged puts a row of judged.sql.
-func putJudged(c *columns, l *model.Link) error {
-	c.uint64(l.Row)
-	c.uint64(number(l.RequestID))
-	putLink(c, l)
 	c.endRow()
 	return c.err
 }
@@ -297,7 +319,7 @@ func putNavigation(c *columns, n *model.NavigationEvent) {
 	c.text(n.URL, n.URLPattern, n.Referrer, n.Title, n.Type)
 	c.durations(n.ActivationStart, n.DOMInteractive, n.DOMContentLoadedEventStart, n.DOMContentLoadedEventEnd,
 		n.DOMComplete, n.LoadEventStart, n.LoadEventEnd)
-	c.blob(string(n.Attributes))
+	c.blob(valid(string(n.Attributes)))
 }
 
 func putWebVital(c *columns, v *model.WebVital) {
@@ -317,7 +339,7 @@ func putError(c *columns, v *model.ErrorEvent) {
 	c.bool(v.Handled)
 	c.optionalID(v.RequestID)
 	c.uint64(number(v.Fingerprint))
-	c.blob(string(v.Attributes))
+	c.blob(valid(string(v.Attributes)))
 }
 
 func putAction(c *columns, a *model.ActionEvent) {
@@ -326,7 +348,7 @@ func putAction(c *columns, a *model.ActionEvent) {
 	c.durations(a.Duration)
 	putClock(c, a.Clock, a.Received)
 	c.text(a.URL, a.Kind, a.Name)
-	c.blob(string(a.Attributes))
+	c.blob(valid(string(a.Attributes)))
 }
 
 func putSpan(c *columns, s *model.Span) {
@@ -339,13 +361,17 @@ func putSpan(c *columns, s *model.Span) {
 	c.time(s.Start)
 	c.durations(s.Duration)
 	c.time(s.Received)
-	c.text(s.TraceState, string(s.DtrState))
-	c.optionalID(s.Dtr.SpanID)
+	at := putTraceState(c, s)
+	c.text(string(s.DtrState))
+	own, same := ownID(s.Dtr.SpanID, s.ParentSpanID)
+	c.optionalID(own)
+	c.bool(same)
 	c.bool(s.Dtr.Sampled)
 	c.text(s.Dtr.ApplicationID, s.Dtr.InstanceID, s.Dtr.SessionID)
+	c.optionalInt16(at, at > 0)
 	c.text(s.Service, s.Scope)
 	c.int8(s.StatusCode)
-	c.text(s.StatusMessage, s.Host)
+	c.text(s.Host)
 	c.bool(s.Entry)
 	c.text(s.Route)
 	c.int64s(int64(s.HTTPStatus))
@@ -354,7 +380,45 @@ func putSpan(c *columns, s *model.Span) {
 	if err != nil {
 		c.fail(err)
 	}
-	c.blob(string(s.Attributes), string(s.Resource), events)
+	c.blob(valid(s.StatusMessage), endOfPart, events, endOfPart, valid(string(s.Attributes)), endOfPart, valid(string(s.Resource)))
+}
+
+// endOfPart is what separates the parts of a span's detail: a byte that UTF-8 does not have.
+const endOfPart = "\xff"
+
+// putTraceState puts the trace state without the value of its dtr entry, which has columns of its own, and returns where that
+// stands; zero where all of the state is put.
+func putTraceState(c *columns, s *model.Span) int16 {
+	state := valid(s.TraceState)
+	at, length := findDtr(state, s)
+	if at == 0 {
+		c.text(state)
+		return 0
+	}
+	c.putText(c.next(mapping.TypeVarchar), state[:at], state[at+length:])
+	return int16(at) //nolint:gosec // findDtr sees to it
+}
+
+// findDtr returns where in a trace state the value of a span's dtr entry stands, and its length; zero where it is not there
+// as it would be written, or too far behind.
+func findDtr(state string, s *model.Span) (at, length int) {
+	if s.DtrState != model.DtrValid {
+		return 0, 0
+	}
+	var memory [256]byte
+	value := tracecontext.Dtr(s.Dtr).AppendTo(memory[:0])
+	for {
+		i := strings.IndexByte(state[at:], '=')
+		if i < 0 {
+			return 0, 0
+		}
+		if at += i + 1; at > math.MaxInt16 {
+			return 0, 0
+		}
+		if len(state)-at >= len(value) && state[at:at+len(value)] == string(value) {
+			return at, len(value)
+		}
+	}
 }
 
 // storedEvent is a span's event as its column holds it.

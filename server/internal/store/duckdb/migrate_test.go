@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -39,7 +40,46 @@ func frozen(t *testing.T, name string) string {
 	return path
 }
 
-// TestUpgrade opens a file of each older version: everything is there, and what comes to it too.
+// TestUpgradeFrom2 opens a file of version 2: everything is there, and repeats of it are known.
+func TestUpgradeFrom2(t *testing.T) {
+	path := frozen(t, "v2.duckdb.gz") // everyForm, an annotation, and the position 11
+	for range 2 {                     // the second opens what the first has brought up to date
+		s := openTest(t, path)
+		checkEveryForm(t, s)
+		b, _ := everyForm()
+		if err := s.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		want := store.Usage{
+			Requests: int64(len(b.Requests)), Navigations: int64(len(b.Navigations)), WebVitals: int64(len(b.WebVitals)),
+			Errors: int64(len(b.Errors)), Actions: int64(len(b.Actions)), Spans: int64(len(b.Spans)),
+		}
+		u, err := s.Usage(t.Context())
+		u.Bytes = 0
+		if err != nil || u != want {
+			t.Errorf("usage %+v, %v; want %+v", u, err, want)
+		}
+		noted, err := s.Annotations(t.Context(), time.Time{}, time.Time{}, 10)
+		if err != nil || len(noted) != 1 || noted[0].Title != "deployed" {
+			t.Errorf("annotations %v, %v", noted, err)
+		}
+		if mark, err := s.Watermark(t.Context()); err != nil || mark != join(7, 0) {
+			t.Errorf("the watermark %d, %v; want %d", mark, err, join(7, 0))
+		}
+		if at, err := s.Position(t.Context()); err != nil || at != 11 {
+			t.Errorf("the position %d, %v; want 11", at, err)
+		}
+		cut := all(s.db, func(n *int64) []any { return []any{n} }, "SELECT count(dtr_at) FROM spans")
+		if cut[0] != 5 { // the one behind what is not ASCII stays
+			t.Errorf("%d spans have the dtr entry left out of their trace states, want 5", cut[0])
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestUpgrade opens a file of version 1: everything is there, and what comes to it too.
 func TestUpgrade(t *testing.T) {
 	// v1.duckdb.gz holds what newTraffic(7).batch(40) made in version 1, with a link, an event, a navigation and a web vital.
 	path := frozen(t, "v1.duckdb.gz")

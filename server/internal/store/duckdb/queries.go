@@ -9,8 +9,12 @@ import (
 var (
 	//go:embed sql/schema.sql
 	sqlSchema string
+	//go:embed sql/schema_2.sql
+	sqlSchema2 string
 	//go:embed sql/migrate_1.sql
 	sqlMigrate1 string
+	//go:embed sql/migrate_2.sql
+	sqlMigrate2 string
 	//go:embed sql/judged.sql
 	sqlJudged string
 	//go:embed sql/last_seq.sql
@@ -129,5 +133,7 @@ var sqlKeys = [tables]string{
 	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM errors WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM actions WHERE seq BETWEEN $1 AND $2",
-	`SELECT seq, trace_id, span_id, CASE WHEN kind = 2 AND dtr_state = 'valid' THEN dtr_span_id END FROM spans WHERE seq BETWEEN $1 AND $2`,
+	`SELECT seq, trace_id, span_id,
+		CASE WHEN kind <> 2 OR dtr_state <> 'valid' THEN NULL WHEN dtr_is_parent THEN parent_span_id ELSE dtr_span_id END
+		FROM spans WHERE seq BETWEEN $1 AND $2`,
 }

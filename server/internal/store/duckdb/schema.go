@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// migration returns the script that brings a file to the next version. migrate_1.sql makes the tables of
-// schema.sql as it is, which holds for as long as that is version 2's.
+// migration returns the script that brings a file to the next version.
 func migration(version int) string {
-	return [schemaVersion - 1]string{strings.Replace(sqlMigrate1, "/*schema*/", sqlSchema, 1)}[version-1]
+	scripts := [schemaVersion - 1]struct{ moves, schema string }{{sqlMigrate1, sqlSchema2}, {sqlMigrate2, sqlSchema}}
+	return strings.Replace(scripts[version-1].moves, "/*schema*/", scripts[version-1].schema, 1)
 }
 
 // prepareSchema creates the tables in a new file, brings those of an older file up to

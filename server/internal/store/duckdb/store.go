@@ -21,7 +21,7 @@ import (
 )
 
 // schemaVersion is the version of the file format that schema.sql makes.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // storageVersion is the version of DuckDB's own format that new files get: the first
 // that knows all compressions which schema.sql names.
@@ -96,7 +96,7 @@ var (
 
 // Open opens the database file at path, and creates it where there is none. One
 // store at a time can have a file open. A file of an older version is brought up to this one, which
-// takes about a minute for ten million rows; it is not changed before that is done. The error is an *Error.
+// takes one or two minutes for ten million rows, and as much disk again; it is not changed before that is done. The error is an *Error.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	s, err := open(ctx, path, o)
 	if err != nil {

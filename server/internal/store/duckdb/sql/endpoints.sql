@@ -6,7 +6,7 @@ WITH selected AS (
     SELECT host, method, CASE WHEN list_contains([''], entry_route) THEN url_pattern ELSE entry_route END AS endpoint, duration_bucket,
         /*failed*/ AS failed, link_status, entry_duration,
         CASE
-            WHEN entry_start > -9223372036854775808 AND request_start > 0 AND response_start > 0 AND duration > 0 THEN duration
+            WHEN entry_after IS NOT NULL AND request_start > 0 AND response_start > 0 AND duration > 0 THEN duration
             ELSE 0
         END AS timed,
         CASE

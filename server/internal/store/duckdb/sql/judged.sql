@@ -1,4 +1,4 @@
--- Where verdicts wait within a transaction for put_links.sql; columns as in requests.
+-- Where verdicts wait within a transaction for put_links.sql; ids and times are all there.
 CREATE TEMP TABLE judged (
     seq UBIGINT NOT NULL,
     id UBIGINT NOT NULL,

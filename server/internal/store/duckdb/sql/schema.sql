@@ -1,12 +1,14 @@
--- Version 2 of the file format. Ids are their bytes as big-endian numbers, NULL where
+-- Version 3 of the file format. Ids are their bytes as big-endian numbers, NULL where
 -- there is none; times are nanoseconds since 1970, the smallest BIGINT where there is
 -- none; durations are nanoseconds; attributes are JSON text, empty where there are none, as BLOB, since
 -- as VARCHAR its UTF-8 would be checked once more with every row.
+-- What another column of the row holds too is not stored twice: it is NULL, and a narrow column says of which it is a copy.
+-- A column that is compressed as zstd takes two blocks of the file at least, in each 122,880 rows, so only those are that hold much.
 -- seq numbers the rows of all tables in the order of writing, which is nearly that of time.
 -- No table of events has an index: see directory.go.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (2);
+INSERT INTO schema_version VALUES (3);
 
 CREATE TABLE requests (
     seq UBIGINT NOT NULL,
@@ -44,7 +46,8 @@ CREATE TABLE requests (
     server_timing_hint VARCHAR NOT NULL,
     sent_trace_id UUID,
     sent_span_id UBIGINT,
-    answer_trace_id UUID,
+    answer_trace_id UUID, -- NULL where it is sent_trace_id
+    answer_is_sent BOOLEAN NOT NULL,
     answer_span_id UBIGINT,
     answer_sampled BOOLEAN,
     answer_response_id INTEGER,
@@ -65,22 +68,23 @@ CREATE TABLE requests (
     request_start BIGINT NOT NULL,
     first_interim_response_start BIGINT NOT NULL,
     response_start BIGINT NOT NULL,
-    response_end BIGINT NOT NULL,
+    end_after BIGINT NOT NULL, -- response_end less duration, nearly always 0; beyond 64 bits it wraps
     attributes BLOB NOT NULL USING COMPRESSION zstd,
     -- The verdict. It stands beside the event, so that a listing needs no join; a
     -- request that was never judged is pending.
     link_status VARCHAR NOT NULL,
     link_reason VARCHAR NOT NULL,
     link_detail VARCHAR NOT NULL,
-    link_trace_id UUID,
-    link_span_id UBIGINT,
+    link_trace_id UUID, -- NULL where it is sent_trace_id or answer_trace_id
+    link_span_id UBIGINT, -- NULL where it is answer_span_id
+    link_is UTINYINT NOT NULL, -- a sum: 1, the trace is sent_trace_id; 2, it is answer_trace_id; 4, the span is answer_span_id
     link_final BOOLEAN NOT NULL,
     link_due BIGINT NOT NULL,
     link_judged_at BIGINT NOT NULL,
     -- Of the joined entry span, so that sums need no look at spans.
     entry_service VARCHAR NOT NULL,
     entry_route VARCHAR NOT NULL,
-    entry_start BIGINT NOT NULL,
+    entry_after BIGINT, -- its start less start; beyond 64 bits it wraps
     entry_duration BIGINT NOT NULL
 );
 
@@ -223,25 +227,26 @@ CREATE TABLE spans (
     start BIGINT NOT NULL,
     duration BIGINT NOT NULL,
     received BIGINT NOT NULL,
-    trace_state VARCHAR NOT NULL USING COMPRESSION zstd,
+    trace_state VARCHAR NOT NULL, -- without the value of the dtr entry where dtr_at is not NULL
     dtr_state VARCHAR NOT NULL,
-    dtr_span_id UBIGINT,
+    dtr_span_id UBIGINT, -- NULL where it is parent_span_id
+    dtr_is_parent BOOLEAN NOT NULL,
     dtr_sampled BOOLEAN NOT NULL,
     dtr_application_id VARCHAR NOT NULL,
     dtr_instance_id VARCHAR NOT NULL,
     dtr_session_id VARCHAR NOT NULL,
+    dtr_at SMALLINT, -- the byte of trace_state before which that value stands
     service VARCHAR NOT NULL,
     scope VARCHAR NOT NULL,
     status_code TINYINT NOT NULL,
-    status_message VARCHAR NOT NULL USING COMPRESSION zstd,
     host VARCHAR NOT NULL,
     entry BOOLEAN NOT NULL,
     route VARCHAR NOT NULL,
     http_status BIGINT NOT NULL,
     via VARCHAR NOT NULL,
-    attributes BLOB NOT NULL USING COMPRESSION zstd,
-    resource BLOB NOT NULL USING COMPRESSION zstd,
-    events BLOB NOT NULL USING COMPRESSION zstd
+    -- What nothing asks for alone: status message, events, attributes and resource, each but the last with a byte 0xFF after it,
+    -- which no text in UTF-8 has.
+    detail BLOB NOT NULL USING COMPRESSION zstd
 );
 
 -- The hosts that spans were seen from, with the seq of the first of them.

@@ -2,7 +2,8 @@
 -- causes, by cause and then by bucket (see work.go). Of the cause after $1 the
 -- buckets below $3 have been judged. At most $4.
 WITH fresh AS MATERIALIZED (
-    SELECT seq, trace_id, kind, dtr_state, dtr_span_id FROM spans WHERE seq > $1 AND seq <= $2
+    SELECT seq, trace_id, kind, dtr_state, CASE WHEN dtr_is_parent THEN parent_span_id ELSE dtr_span_id END AS dtr_span_id
+    FROM spans WHERE seq > $1 AND seq <= $2
 ),
 traces AS MATERIALIZED (
     SELECT trace_id, max(seq) AS seq FROM fresh GROUP BY trace_id
