@@ -50,7 +50,8 @@ type run struct {
 	written     chan error // how that ended
 
 	read, stored, trimmed store.Position
-	begun                 time.Time // when the last write was
+	begun                 time.Time     // when the last write was
+	gap                   time.Duration // from then to the next one
 	lastTrim              time.Time
 	patterns              urlpattern.Stats // as counted
 }
@@ -86,6 +87,7 @@ func (r *run) begin(ctx context.Context) {
 // ended takes note of how the write ended.
 func (r *run) ended(err error) error {
 	r.busy = false
+	r.gap = min(max(minGap, writeShare*time.Since(r.begun)), maxBatchTime)
 	if err == nil {
 		r.stored = r.other.Position
 		r.other.empty()
@@ -162,7 +164,7 @@ func (r *run) more(ctx context.Context) (record Record, there bool, err error) {
 			return record, there, err
 		}
 		if !r.busy {
-			return r.waitFor(ctx, time.Until(r.begun.Add(minGap)))
+			return r.waitFor(ctx, time.Until(r.begun.Add(r.gap)))
 		}
 		if err = r.settle(ctx, readGap); err != nil {
 			return Record{}, false, err

@@ -15,13 +15,16 @@ import (
 )
 
 // The limits of one batch. It is written once one of them is reached; before that, as
-// soon as no record waits and the last write was begun minGap ago. While the one before is
+// soon as no record waits and the last write was begun a gap ago: writeShare times as long as that
+// took, from minGap to maxBatchTime. So data is there soon while little comes, and the fixed cost of
+// a write, some milliseconds, is shared by many rows when much does. While the batch before is
 // written, it grows to what rows and bytes allow.
 const (
 	maxBatchRows  = 16_384
 	maxBatchBytes = 32 << 20 // of records and of what they repeat beside each span; a single one may be larger
 	maxBatchTime  = 250 * time.Millisecond
 	minGap        = 50 * time.Millisecond
+	writeShare    = 4
 )
 
 // apartAfter is how often a batch is tried as a whole before its records are tried one by one.

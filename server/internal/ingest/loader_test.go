@@ -388,6 +388,30 @@ func TestLoaderBatches(t *testing.T) {
 	})
 }
 
+// A store for which a write is dear gets fewer and larger batches.
+func TestLoaderGivesASlowStoreTime(t *testing.T) {
+	for took, want := range map[time.Duration][2]int{0: {90, 105}, 20 * time.Millisecond: {55, 66}, 60 * time.Millisecond: {18, 22}} {
+		synctest.Test(t, func(t *testing.T) {
+			l := startLoading(t, func(c *LoaderConfig) {
+				c.Writer.(*engine).accept = func(store.Batch) error {
+					<-time.After(took)
+					return nil
+				}
+			})
+			for range 5 * 100 {
+				l.put(t, "a")
+				<-time.After(10 * time.Millisecond)
+			}
+			if err := l.Await(t.Context(), store.Position(10*len(l.line.records))); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(l.engine.batches); n < want[0] || n > want[1] || len(l.engine.spans()) != 500 {
+				t.Errorf("%d batches in 5 s of writes that take %v, want %d to %d", n, took, want[0], want[1])
+			}
+		})
+	}
+}
+
 // slowWriter is a store whose writes wait to be let through, or for their context's end.
 type slowWriter struct {
 	*engine
