@@ -140,7 +140,7 @@ func preloaded(b *testing.B, n int) (*Store, *traffic) {
 
 // BenchmarkWrite writes batches from 16 goroutines, and from one.
 func BenchmarkWrite(b *testing.B) {
-	for _, size := range []int{1, 20, 200, 1000} {
+	for _, size := range []int{1, 20, 200, 1000, 16_000} {
 		b.Run(fmt.Sprintf("batch=%d/goroutines=1", size), func(b *testing.B) {
 			s, g := preloaded(b, 0)
 			b.ReportAllocs()

@@ -3,6 +3,7 @@
 -- none; durations are nanoseconds; attributes are JSON text, empty where there are none, as BLOB, since
 -- as VARCHAR its UTF-8 would be checked once more with every row.
 -- What another column of the row holds too is not stored twice: it is NULL, and a narrow column says of which it is a copy.
+-- Who looks for an id need not look at copies: it finds the other.
 -- A column that is compressed as zstd takes two blocks of the file at least, in each 122,880 rows, so only those are that hold much.
 -- seq numbers the rows of all tables in the order of writing, which is nearly that of time.
 -- No table of events has an index: see directory.go.
