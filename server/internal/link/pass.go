@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -99,40 +100,54 @@ func (p *Pass) Run(ctx context.Context) error {
 }
 
 // catchUp judges everything that there is to judge now. vain is how long it took for verdicts that stayed as
-// they were.
+// they were. A portion is read and judged while the verdicts of the one before are stored, which waits for whatever else is
+// being written. It may not see them yet, and judges what they concern once more then.
 func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 	watermark, err := p.Store.Watermark(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("link: reading the watermark: %w", err)
 	}
+	stored := func() error { return nil } // waits for the portion before
 	for more := true; more; {
 		now := p.Now()
 		work, err := p.Store.Work(ctx, watermark, now, portion, maxSpans)
 		if err != nil {
-			return vain, fmt.Errorf("link: reading what to judge: %w", err)
+			return vain, cmp.Or(stored(), fmt.Errorf("link: reading what to judge: %w", err))
 		}
 		links, again, waiting := p.judge(work.Evidence, now)
-		if len(links) > 0 || work.Next != watermark {
-			if err := p.Store.PutLinks(ctx, links, work.Next); err != nil {
-				return vain, fmt.Errorf("link: storing %d verdicts: %w", len(links), err)
-			}
-		}
-		p.settled.stored(again)
 		if same := len(work.Evidence) - len(links) - waiting; same > 0 {
 			vain += max(0, p.Now().Sub(now)) * time.Duration(same) / time.Duration(len(work.Evidence))
 		}
-		more = work.More && (len(work.Evidence) > 0 || work.Next != watermark)
+		if err := stored(); err != nil {
+			return vain, err
+		}
+		moved := work.Next != watermark
+		more = work.More && (len(work.Evidence) > 0 || moved)
 		watermark = work.Next
-		p.count(func(s *Stats) {
-			s.Watermark = watermark
-			s.Judged += uint64(len(work.Evidence))
-			s.Stored += uint64(len(links))
-			if !more {
-				s.CaughtUp = now
+		putting := make(chan error, 1)
+		if len(links) > 0 || moved {
+			go func() { putting <- p.Store.PutLinks(ctx, links, work.Next) }()
+		} else {
+			putting <- nil
+		}
+		last := !more
+		stored = func() error {
+			if err := <-putting; err != nil {
+				return fmt.Errorf("link: storing %d verdicts: %w", len(links), err)
 			}
-		})
+			p.settled.stored(again)
+			p.count(func(s *Stats) {
+				s.Watermark = work.Next
+				s.Judged += uint64(len(work.Evidence))
+				s.Stored += uint64(len(links))
+				if last {
+					s.CaughtUp = now
+				}
+			})
+			return nil
+		}
 	}
-	return vain, nil
+	return vain, stored()
 }
 
 // judge returns the links to store, those whose verdict is another one than the store has, and of them

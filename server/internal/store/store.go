@@ -189,7 +189,8 @@ type Linker interface {
 	// the first time, where the reason is backend_not_instrumented); and those not final
 	// whose verdict is due at now: at the Due of the link that is stored, or where there is none yet, as long after
 	// the request came in as the engine was told when it was opened (FirstDue; zero: not by time alone), so that who
-	// judges need not store that a verdict is pending. A request appears once in a portion. limit, at least 1,
+	// judges need not store that a verdict is pending. While PutLinks is storing a verdict, the request may be
+	// left out of those that are due. A request appears once in a portion. limit, at least 1,
 	// bounds the requests of one portion (some engines exceed it by what one write holds);
 	// at least a quarter of limit, rounded down, is of those that are due, where there are so many.
 	// maxSpans bounds the spans of one trace, and those of other traces that a dtr entry

@@ -57,6 +57,7 @@ type Store struct {
 	path    string
 	options Options
 	settled settledRows
+	judging judging
 	pace    pace
 	memory  sync.Pool                       // of *encoder, for encode
 	window  uint64                          // workWindow, but for tests

@@ -61,6 +61,44 @@ func (s *settledRows) lower(row uint64) {
 	s.upTo = min(s.upTo, row-1)
 }
 
+// judging is the rows whose verdicts are being stored: they are not due any more, whatever the tables still say.
+type judging struct {
+	mu   sync.Mutex
+	rows map[uint64]int // with how many calls of PutLinks
+}
+
+// begin adds the rows of links; end takes them out again.
+func (j *judging) begin(links []model.Link) (end func()) {
+	count := func(n int) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.rows == nil {
+			j.rows = make(map[uint64]int, len(links))
+		}
+		for i := range links {
+			row := links[i].Row
+			if j.rows[row] += n; j.rows[row] == 0 {
+				delete(j.rows, row)
+			}
+		}
+	}
+	count(1)
+	return func() { count(-1) }
+}
+
+func (j *judging) len() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.rows)
+}
+
+// without returns the rows of a list that are not being stored.
+func (j *judging) without(rows []uint64) []uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.DeleteFunc(rows, func(row uint64) bool { return j.rows[row] > 0 })
+}
+
 // Work implements store.Linker. A portion exceeds its limit only where over a million
 // requests wait for one span.
 func (s *Store) Work(ctx context.Context, after store.Watermark, now time.Time, limit, maxSpans int) (store.Work, error) {
@@ -140,10 +178,11 @@ type concerned struct{ request, cause uint64 }
 func (c concerned) place() store.Watermark { return join(c.cause-1, c.request&(1<<bucketBits-1)) }
 
 func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, v *view, after store.Watermark, now time.Time, limit int) (portion, error) {
-	due, err := s.findDue(ctx, tx, v, now, limit+1)
+	due, err := s.findDue(ctx, tx, v, now, limit+1+s.judging.len())
 	if err != nil {
 		return portion{}, err
 	}
+	due = s.judging.without(due)
 	room := max(1, limit-min(len(due), limit/4))
 	p, ok, err := s.findRecent(ctx, tx, v, after, room)
 	if err == nil && !ok {
@@ -156,7 +195,7 @@ func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, v *view, after stor
 	for _, r := range p.requests {
 		chosen[r] = true
 	}
-	for _, r := range due {
+	for _, r := range s.judging.without(due) { // some are being stored since
 		if chosen[r] {
 			continue
 		}
