@@ -42,7 +42,7 @@ CREATE TABLE requests (
     url_pattern VARCHAR NOT NULL,
     method VARCHAR NOT NULL,
     status_code BIGINT NOT NULL,
-    error VARCHAR NOT NULL,
+    error VARCHAR NOT NULL USING COMPRESSION dictionary, -- DuckDB would take one that is slow to read
     trace_context_hint VARCHAR NOT NULL,
     server_timing_hint VARCHAR NOT NULL,
     sent_trace_id UUID,
