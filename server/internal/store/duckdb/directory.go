@@ -19,8 +19,8 @@ import (
 // a commit would pay for it in each of its rows. Instead a directory says in which stretches of
 // rows a key may stand: a filter for each run of rows, and a Bloom filter for each group of runs. A look-up
 // probes the filter of each group, then those of the runs in the groups that match, and the table is read in
-// the runs that match alone. Filters of runs and groups that are full never change; they are rows of the table
-// directory, and only the open ones are made anew from the rows when the file is opened. A closed run has a binary fuse
+// the runs that match alone. Filters of runs and groups that are full never change; they are stored, the ones of a
+// group in a table (put_group.sql), and only the open ones are made anew from the rows when the file is opened. A closed run has a binary fuse
 // filter, which takes one key in 65,536 for there falsely: a group that holds a key has all its runs probed.
 //
 // The last few runs, those that are in memory too (see recent.go), are not covered by their group's filter yet but probed one by
@@ -341,20 +341,31 @@ func (d *directory) findBefore(seq uint64, keys ...key) []seqRange {
 	return merged(found)
 }
 
-// forget drops the runs that end before a row, and returns the last row that they hold; zero where none is dropped.
-func (d *directory) forget(before uint64) (last uint64) {
+// forget drops the groups that end before a row, and returns the first row of each and the last row of all.
+func (d *directory) forget(before uint64) (firsts []uint64, last uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for len(d.groups) > 1 {
 		g := d.groups[0]
-		end := g.runs[len(g.runs)-1].last
+		end := lastOf(g.runs)
 		if end >= before {
 			break
 		}
-		d.groups, last = d.groups[1:], end
+		firsts, last = append(firsts, g.runs[0].first), end
+		d.groups = d.groups[1:]
 	}
-	return last
+	return firsts, last
 }
+
+// last returns the last row of the open run or of the last closed one.
+func (d *directory) last() uint64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	_, r := d.open()
+	return max(r.last, r.first-1)
+}
+
+func lastOf(runs []*run) uint64 { return runs[len(runs)-1].last }
 
 // merged sorts ranges and joins those that touch.
 func merged(all []seqRange) []seqRange {

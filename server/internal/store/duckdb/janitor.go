@@ -50,12 +50,14 @@ func (s *Store) forget(ctx context.Context, op string) error {
 	}
 	first := found[0].V
 	return s.submit(ctx, op, &change{rows: new(rows), run: func(ctx context.Context, conn *sql.Conn) error {
-		last := s.directory.forget(first)
+		groups, last := s.directory.forget(first)
 		if last == 0 {
 			return nil
 		}
-		if _, err := conn.ExecContext(ctx, sqlForget, unsigned(last)); err != nil {
-			return err
+		for _, group := range groups {
+			if _, err := conn.ExecContext(ctx, fmt.Sprintf(sqlForgetGroup, group)); err != nil {
+				return err
+			}
 		}
 		_, err := conn.ExecContext(ctx, sqlForgetJoined, unsigned(last))
 		return err

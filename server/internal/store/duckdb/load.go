@@ -40,39 +40,54 @@ func loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
 	return d, d.loadOpen(ctx, db, next)
 }
 
-func lastOf(runs []*run) uint64 { return runs[len(runs)-1].last }
-
-// loadClosed reads the groups that are stored, and returns the runs that are in none of them.
+// loadClosed reads the groups that are stored, and returns the runs that are in no closed one.
 func (d *directory) loadClosed(ctx context.Context, db *sql.DB) ([]*run, error) {
-	found, err := db.QueryContext(ctx, sqlDirectory)
+	firsts, err := collect(ctx, db, func(n *uint64) []any { return []any{n} }, sqlGroups)
 	if err != nil {
 		return nil, err
 	}
-	defer found.Close()
-	var runs []*run
-	for found.Next() {
-		var level int
-		var rows seqRange
-		var stored []byte
-		if err := found.Scan(&level, &rows.first, &rows.last, &stored); err != nil {
+	var open []*run
+	for _, first := range firsts {
+		g, err := loadGroup(ctx, db, first)
+		if err != nil {
+			return nil, fmt.Errorf("the directory of the rows from %d on: %w", first, err)
+		}
+		if g.filter != nil {
+			g.covered = len(g.runs)
+			d.groups = append(d.groups, g)
+		} else {
+			open = g.runs
+		}
+	}
+	return open, nil
+}
+
+// loadGroup reads a group's filters, of some megabytes; an open group has none of its own.
+func loadGroup(ctx context.Context, db *sql.DB, first uint64) (*group, error) {
+	type part struct {
+		level  int
+		rows   seqRange
+		filter []byte
+	}
+	columns := func(p *part) []any { return []any{&p.level, &p.rows.first, &p.rows.last, &p.filter} }
+	parts, err := collect(ctx, db, columns, fmt.Sprintf(sqlGroup, first))
+	if err != nil {
+		return nil, err
+	}
+	g := &group{}
+	for _, p := range parts {
+		if p.level == 0 {
+			r := &run{seqRange: p.rows}
+			r.closed, err = decodeRun(p.filter)
+			g.runs = append(g.runs, r)
+		} else {
+			g.filter, err = decodeFilter(p.filter, len(newFilter(runKeys*groupRuns*groupBits)))
+		}
+		if err != nil {
 			return nil, err
 		}
-		if level == 0 {
-			closed, err := decodeRun(stored)
-			if err != nil {
-				return nil, fmt.Errorf("the directory of the rows %d to %d: %w", rows.first, rows.last, err)
-			}
-			runs = append(runs, &run{seqRange: rows, closed: closed})
-			continue
-		}
-		filter, err := decodeFilter(stored, len(newFilter(runKeys*groupRuns*groupBits)))
-		if err != nil {
-			return nil, fmt.Errorf("the directory of the rows %d to %d: %w", rows.first, rows.last, err)
-		}
-		d.groups = append(d.groups, &group{filter: filter, runs: runs, covered: len(runs)})
-		runs = nil
 	}
-	return runs, found.Err()
+	return g, nil
 }
 
 // coverClosed has the open group's filter cover its closed runs, by the rows that they hold.

@@ -15,6 +15,8 @@ var (
 	sqlMigrate1 string
 	//go:embed sql/migrate_2.sql
 	sqlMigrate2 string
+	//go:embed sql/put_group.sql
+	sqlPutGroup string
 	//go:embed sql/judged.sql
 	sqlJudged string
 	//go:embed sql/last_seq.sql
@@ -117,10 +119,11 @@ const (
 	sqlPutPosition  = "UPDATE state SET position = $1"
 	sqlWatermark    = "SELECT watermark FROM state"
 	sqlPutWatermark = "UPDATE state SET watermark = $1"
-	sqlPutDirectory = "INSERT INTO directory VALUES ($1, $2, $3, $4)"
-	sqlDirectory    = "SELECT level, first_seq, last_seq, filter FROM directory ORDER BY last_seq, level"
+	sqlPutFilter    = "INSERT INTO directory_%d VALUES ($1, $2, $3, $4)"
+	sqlGroups       = "SELECT table_name[11:]::UBIGINT AS first FROM duckdb_tables() WHERE starts_with(table_name, 'directory_') ORDER BY first"
+	sqlGroup        = "SELECT level, first_seq, last_seq, filter FROM directory_%d ORDER BY last_seq, level"
+	sqlForgetGroup  = "DROP TABLE IF EXISTS directory_%d"
 	sqlForgetJoined = "DELETE FROM joined WHERE request <= $1"
-	sqlForget       = "DELETE FROM directory WHERE last_seq <= $1"
 	sqlAnnotate     = "INSERT OR REPLACE INTO annotations VALUES ($1, $2, $3, $4, $5, $6, $7)"
 	sqlUnannotate   = "DELETE FROM annotations WHERE id = $1"
 )

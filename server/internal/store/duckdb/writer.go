@@ -128,6 +128,7 @@ func newWriter(ctx context.Context, db *sql.DB, d *directory) (_ *writer, err er
 	if err := w.conn.QueryRowContext(ctx, sqlLastSeq).Scan(&w.seq); err != nil {
 		return nil, err
 	}
+	w.seq = max(w.seq, d.last()) // numbers that repeats left unused are not given again
 	if err := w.conn.QueryRowContext(ctx, sqlPosition).Scan(&w.position); err != nil {
 		return nil, err
 	}
@@ -359,13 +360,20 @@ func (w *writer) closeRun(ctx context.Context) (*xorfilter.BinaryFuse[uint16], e
 
 // store stores the open run as it is closed, and the open group where that is not nil.
 func (d *directory) store(ctx context.Context, in execer, r *run, closed *xorfilter.BinaryFuse[uint16], g *group) error {
-	if _, err := in.ExecContext(ctx, sqlPutDirectory, 0, unsigned(r.first), unsigned(r.last), encodeRun(closed)); err != nil {
-		return fmt.Errorf("directory: %w", err)
+	group, _ := d.open()
+	first := group.runs[0].first
+	_, err := in.ExecContext(ctx, fmt.Sprintf(sqlPutGroup, first))
+	put := func(level int, from uint64, filter []byte) error {
+		_, err := in.ExecContext(ctx, fmt.Sprintf(sqlPutFilter, first), level, unsigned(from), unsigned(r.last), filter)
+		return err
 	}
-	if g == nil {
-		return nil
+	if err == nil {
+		err = put(0, r.first, encodeRun(closed))
 	}
-	if _, err := in.ExecContext(ctx, sqlPutDirectory, 1, unsigned(g.runs[0].first), unsigned(r.last), encodeFilter(d.complete(g))); err != nil {
+	if err == nil && g != nil {
+		err = put(1, first, encodeFilter(d.complete(g)))
+	}
+	if err != nil {
 		return fmt.Errorf("directory: %w", err)
 	}
 	return nil

@@ -6,6 +6,5 @@ SELECT greatest(
     (SELECT coalesce(max(seq), 0) FROM errors),
     (SELECT coalesce(max(seq), 0) FROM actions),
     (SELECT coalesce(max(seq), 0) FROM spans),
-    (SELECT coalesce(max(last_seq), 0) FROM directory),
     (SELECT watermark >> 20 FROM state)
 )

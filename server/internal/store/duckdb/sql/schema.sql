@@ -290,13 +290,4 @@ CREATE TABLE state (
     seed1 UBIGINT NOT NULL
 );
 
--- The directory: which keys stand in the rows of a stretch of seqs (see directory.go). Level 0 are runs,
--- level 1 groups of them.
-CREATE TABLE directory (
-    level UTINYINT NOT NULL,
-    first_seq UBIGINT NOT NULL,
-    last_seq UBIGINT NOT NULL,
-    filter BLOB NOT NULL
-);
-
 INSERT INTO state VALUES (0, 0, 0, 0);
