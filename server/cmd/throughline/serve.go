@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -46,25 +45,21 @@ func (c *serveCommand) Run(ctx context.Context, line *kong.Context, s streams) e
 	if err != nil {
 		return err
 	}
-	if s.getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-		debug.SetMemoryLimit(gcMemory)
-	}
 	log := slog.New(slog.NewTextHandler(s.stderr, nil))
 	srv, err := startServer(ctx, loaded.Serve, log, gate(s.getenv("THROUGHLINE_DEBUG_STORE_GATE")))
 	if err != nil {
 		return err
 	}
 	log.Info("ready", "ui", srv.mainURL(), "otlp_http", srv.otlpURL(), "otlp_grpc", srv.otlpGRPC.Addr().String(), "data", loaded.Data)
+	if s.getenv("GOGC") == "" {
+		sizing, stop := context.WithCancel(ctx)
+		var heap sync.WaitGroup
+		heap.Go(func() { sizeHeap(sizing, srv.store.DirectoryBytes) })
+		defer heap.Wait()
+		defer stop()
+	}
 	return srv.serveUntilDone(ctx, log)
 }
-
-// gcPercent is Go's GOGC where the operator sets none. What is live is small beside the store's buffers, and taking in
-// makes garbage fast: with Go's own 100 a fifth of the processor's time went there.
-const gcPercent = 400
-
-// gcMemory is the size of Go's heap, in bytes, from which on it is collected more often than that.
-const gcMemory = 512 << 20
 
 // The deadlines of stopping, one a step.
 const (

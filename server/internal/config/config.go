@@ -27,7 +27,7 @@ type Serve struct {
 	OTLPGRPC string `yaml:"otlp_grpc" name:"otlp-grpc" default:"127.0.0.1:4317" env:"THROUGHLINE_OTLP_GRPC" placeholder:"ADDR" help:"Address of OTLP/gRPC."`
 
 	Data        string `yaml:"data" default:"throughline-data" env:"THROUGHLINE_DATA" placeholder:"DIR" help:"Folder of the embedded store; made where it is missing."`
-	MemoryLimit int    `yaml:"memory_limit" default:"768" env:"THROUGHLINE_MEMORY_LIMIT" placeholder:"MIB" help:"Memory that the embedded store may use, in MiB."`
+	MemoryLimit int    `yaml:"memory_limit" default:"512" env:"THROUGHLINE_MEMORY_LIMIT" placeholder:"MIB" help:"Memory that the embedded store may use, in MiB."`
 
 	Journal   Journal   `embed:"" prefix:"journal-" yaml:"journal"`
 	Retention Retention `embed:"" prefix:"retention-" yaml:"retention"`

@@ -365,6 +365,22 @@ func (d *directory) last() uint64 {
 	return max(r.last, r.first-1)
 }
 
+// bytes returns the memory that the filters take.
+func (d *directory) bytes() (n int64) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, g := range d.groups {
+		n += int64(len(g.filter)) * int64(len(block{})*8)
+		for _, r := range g.runs {
+			n += int64(len(r.open))*int64(len(block{})*8) + int64(cap(r.hashes))*8
+			if r.closed != nil {
+				n += int64(len(r.closed.Fingerprints)) * 2
+			}
+		}
+	}
+	return n
+}
+
 func lastOf(runs []*run) uint64 { return runs[len(runs)-1].last }
 
 // merged sorts ranges and joins those that touch.

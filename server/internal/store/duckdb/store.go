@@ -273,6 +273,9 @@ func (s *Store) await() {
 	}
 }
 
+// DirectoryBytes returns the memory that the directory takes: about 9 MB for each million rows.
+func (s *Store) DirectoryBytes() int64 { return s.lookup().bytes() }
+
 // find asks the directory.
 func (s *Store) find(keys ...key) []seqRange { return s.lookup().find(keys...) }
 
