@@ -238,7 +238,7 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      2 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       30 * time.Second, // a page that has sent its beacon leaves a connection behind
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          stdlog.New(panicLog{log}, "", 0),
 	}

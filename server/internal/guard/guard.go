@@ -137,7 +137,7 @@ func (g *Guard) Application(id, origin string) error {
 	if refused := g.applications.allow(id, origin); refused != nil {
 		return refused
 	}
-	if g.byApplication.allow(id) {
+	if g.byApplication.allow(strings.Clone(id)) { // which keeps it, and not the beacon that it is a part of
 		return nil
 	}
 	return &RefusalError{http.StatusTooManyRequests, RateLimited, "more beacons come from this application than the server's settings allow",

@@ -118,10 +118,11 @@ func joinPort(host, port string) string {
 	if port == "" {
 		return host
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return ""
 	}
-	return host + ":" + port
+	return host + ":" + strconv.FormatUint(n, 10) // not as it came: it may begin with any number of zeros
 }
 
 // notInHost reports whether c stands neither in a DNS name nor in an address

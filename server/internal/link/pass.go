@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,19 +102,25 @@ func (p *Pass) Run(ctx context.Context) error {
 
 // catchUp judges everything that there is to judge now. vain is how long it took for verdicts that stayed as
 // they were. A portion is read and judged while the verdicts of the one before are stored, which waits for whatever else is
-// being written. It may not see them yet, and judges what they concern once more then.
+// being written. It may not see them yet: what is final by then is left as it is, the rest is judged once more at most.
 func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 	watermark, err := p.Store.Watermark(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("link: reading the watermark: %w", err)
 	}
 	stored := func() error { return nil } // waits for the portion before
+	final := map[model.EventID]bool{}     // the requests that it has judged for good
+	var now time.Time
 	for more := true; more; {
-		now := p.Now()
+		if at := p.Now(); at.After(now) { // the clock may be set back, and what is judged later must count
+			now = at
+		}
 		work, err := p.Store.Work(ctx, watermark, now, portion, maxSpans)
 		if err != nil {
 			return vain, cmp.Or(stored(), fmt.Errorf("link: reading what to judge: %w", err))
 		}
+		offered := len(work.Evidence)
+		work.Evidence = slices.DeleteFunc(work.Evidence, func(e model.Evidence) bool { return final[e.Request.ID] })
 		links, again, waiting := p.judge(work.Evidence, now)
 		if same := len(work.Evidence) - len(links) - waiting; same > 0 {
 			vain += max(0, p.Now().Sub(now)) * time.Duration(same) / time.Duration(len(work.Evidence))
@@ -121,8 +128,17 @@ func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 		if err := stored(); err != nil {
 			return vain, err
 		}
+		clear(final)
+		aboutHost := false
+		for i := range links {
+			if l := &links[i]; l.Final {
+				final[l.RequestID] = true
+			} else if l.Reason == model.BackendNotInstrumented {
+				aboutHost = true
+			}
+		}
 		moved := work.Next != watermark
-		more = work.More && (len(work.Evidence) > 0 || moved)
+		more = work.More && (offered > 0 || moved)
 		watermark = work.Next
 		putting := make(chan error, 1)
 		if len(links) > 0 || moved {
@@ -145,6 +161,12 @@ func (p *Pass) catchUp(ctx context.Context) (vain time.Duration, err error) {
 				}
 			})
 			return nil
+		}
+		if aboutHost { // the first span of their host, which may come now, is found by what is stored of them
+			if err := stored(); err != nil {
+				return vain, err
+			}
+			stored = func() error { return nil }
 		}
 	}
 	return vain, stored()

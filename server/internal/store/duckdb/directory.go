@@ -163,6 +163,7 @@ type run struct {
 	seqRange
 	open   []block                       // its Bloom filter until it is covered
 	hashes []uint64                      // until it is covered
+	most   int                           // of hashes, before those that stand there twice are taken out; 0: 4*runKeys
 	closed *xorfilter.BinaryFuse[uint16] // nil while it takes keys
 }
 
@@ -177,8 +178,9 @@ func (r *run) has(h uint64) bool {
 // add adds a key; some come twice.
 func (r *run) add(h uint64) {
 	set(r.open, h)
-	if len(r.hashes) >= 4*runKeys { // of commits that failed and were tried again
+	if len(r.hashes) >= max(r.most, 4*runKeys) { // of commits that failed and were tried again, or of a very large batch
 		r.hashes = distinct(r.hashes)
+		r.most = 2 * len(r.hashes)
 	}
 	r.hashes = append(r.hashes, h)
 }

@@ -76,11 +76,11 @@ func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 		r.of[t] = make([]row, 0, n)
 	}
 	// Rows point into these, so they must not grow.
-	e.keys = slices.Grow(e.keys, 6*len(b.Requests)+3*(b.Len()-len(b.Requests)))
+	e.keys = slices.Grow(e.keys, 7*len(b.Requests)+3*(b.Len()-len(b.Requests)))
 	r.requests = make([]recentRequest, len(b.Requests))
 	for i := range b.Requests {
 		v := &r.requests[i].event
-		*v = cleanRequest(&b.Requests[i])
+		*v, r.requests[i].texts = cleanRequest(&b.Requests[i])
 		l := &r.requests[i].link
 		*l = model.Link{RequestID: v.ID, Verdict: model.Verdict{Status: model.Pending}}
 		if firstDue > 0 && !v.Received.IsZero() {
@@ -135,7 +135,7 @@ func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 			named = v.Dtr.SpanID
 		}
 		e.keys = appendSpanKeys(e.keys, v.TraceID, v.SpanID, named)
-		err := r.end(spans, row{id: rowID{trace: v.TraceID, id: number(v.SpanID)}, host: valid(v.Host), service: valid(v.Service)})
+		err := r.end(spans, row{id: rowID{trace: v.TraceID, id: number(v.SpanID)}, host: names.of(v.Host), service: names.of(v.Service)})
 		if err != nil {
 			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, err)
 		}
@@ -189,8 +189,8 @@ func valid(s string) string {
 }
 
 // cleanRequest returns a copy of a request as it is read from its row. Its texts are in one piece of memory of their own: those of r
-// may be parts of a much larger text, a whole record of the journal, which what is kept must not hold in memory.
-func cleanRequest(r *model.RequestEvent) model.RequestEvent {
+// may be parts of a much larger text, a whole record of the journal, which what is kept must not hold in memory. size is their bytes.
+func cleanRequest(r *model.RequestEvent) (_ model.RequestEvent, size int) {
 	c := *r
 	texts := [...]*string{
 		&c.ApplicationID, &c.InstanceID, &c.SessionID, &c.PageID, &c.ViewID, &c.ActionID, &c.AgentName, &c.AgentVersion,
@@ -198,7 +198,6 @@ func cleanRequest(r *model.RequestEvent) model.RequestEvent {
 		(*string)(&c.Kind), &c.Initiator, (*string)(&c.Clock.Source), &c.URL, &c.Host, &c.URLPattern, &c.Method, (*string)(&c.Error),
 		(*string)(&c.TraceContextHint), (*string)(&c.ServerTimingHint), (*string)(&c.Delivery), &c.Protocol, (*string)(&c.Attributes),
 	}
-	size := 0
 	for _, s := range texts {
 		*s = valid(*s)
 		size += len(*s)
@@ -218,7 +217,7 @@ func cleanRequest(r *model.RequestEvent) model.RequestEvent {
 		}
 	}
 	c.Answer.Sampled, c.Answer.ResponseID = copied(c.Answer.Sampled), copied(c.Answer.ResponseID)
-	return c
+	return c, size
 }
 
 func copied[T any](p *T) *T {

@@ -25,9 +25,13 @@ func loadDirectory(ctx context.Context, db *sql.DB) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := uint64(1) // of the rows that no closed run holds
+	var first sql.Null[uint64]
+	if err := db.QueryRowContext(ctx, sqlFirstSeq).Scan(&first); err != nil {
+		return nil, err
+	}
+	next := max(1, first.V) // of the rows that no closed run holds
 	if n := len(d.groups); n > 0 {
-		next = lastOf(d.groups[n-1].runs) + 1
+		next = max(next, lastOf(d.groups[n-1].runs)+1)
 	}
 	d.groups = append(d.groups, &group{filter: newFilter(runKeys * groupRuns * groupBits), runs: runs})
 	if len(runs) > 0 {

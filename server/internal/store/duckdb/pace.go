@@ -13,22 +13,20 @@ import (
 // comes meanwhile. One that stands still is not waited for again before it has moved.
 const (
 	paceStep  = 5 * time.Millisecond
-	paceStill = 2 * time.Second // without a verdict stored, a pass stands still
+	paceStill = 2 * time.Second // without a row judged, a pass stands still
 )
 
 // pace knows how far judging has come.
 type pace struct {
 	still   time.Duration // paceStill, but for tests
 	judged  atomic.Uint64 // the seq of the last watermark that was stored; zero: nobody has judged since the store was opened
-	steps   atomic.Uint64 // how many watermarks were
-	givenUp atomic.Uint64 // the step at which the last wait was given up
+	givenUp atomic.Uint64 // what was judged when the last wait was given up
 }
 
 // judgedTo notes a watermark.
 func (p *pace) judgedTo(w store.Watermark) {
 	seq, _ := split(w)
 	p.judged.Store(seq)
-	p.steps.Add(1)
 }
 
 // awaitPass waits while the oldest rows in memory but one generation are not judged yet.
@@ -36,9 +34,10 @@ func (s *Store) awaitPass(ctx context.Context) {
 	p := &s.pace
 	behind := func() bool {
 		judged := p.judged.Load()
-		return judged > 0 && s.writer.recent.nextToGo() > judged+1
+		next, work := s.writer.recent.nextToGo()
+		return judged > 0 && next > judged+1 && work > judged
 	}
-	step := p.steps.Load()
+	step := p.judged.Load()
 	if !behind() || step == p.givenUp.Load() {
 		return
 	}
@@ -49,7 +48,7 @@ func (s *Store) awaitPass(ctx context.Context) {
 	for behind() {
 		select {
 		case <-ticker.C:
-			if now := p.steps.Load(); now != step {
+			if now := p.judged.Load(); now != step {
 				step = now
 				still.Reset(p.still)
 			}

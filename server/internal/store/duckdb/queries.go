@@ -130,7 +130,8 @@ const (
 
 // sqlKeys reads the keys of each table's rows in a stretch, for the directory.
 var sqlKeys = [tables]string{
-	`SELECT seq, id, session_id, page_id, sent_trace_id, answer_trace_id, sent_span_id, answer_response_id,
+	`SELECT seq, id, session_id, page_id, sent_trace_id,
+		CASE WHEN answer_is_sent THEN sent_trace_id ELSE answer_trace_id END, sent_span_id, answer_response_id,
 		CASE WHEN answer_response_id IS NULL THEN '' ELSE url END FROM requests WHERE seq BETWEEN $1 AND $2`,
 	"SELECT seq, id, session_id, page_id FROM navigations WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq BETWEEN $1 AND $2",

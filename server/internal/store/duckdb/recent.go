@@ -47,8 +47,11 @@ type generation struct {
 	named    map[tracecontext.SpanID]*recentSpan // SERVER spans by what their dtr entry names
 }
 
-// requestBytes is about what a request takes beside its longest texts.
-const requestBytes = 1 << 10
+// requestBytes and spanBytes are about what a request and a span take beside their texts.
+const (
+	requestBytes = 1 << 10
+	spanBytes    = 384
+)
 
 // recentRow is one row: a request or a span.
 type recentRow struct {
@@ -61,6 +64,7 @@ type recentRow struct {
 type recentRequest struct {
 	seq   uint64
 	event model.RequestEvent
+	texts int // their bytes
 	link  model.Link
 
 	ofSent, ofAnswer *recentRequest // the next of the trace that it carried, and of the one that answered where that is another
@@ -126,14 +130,15 @@ func (r *recent) begin(first uint64) {
 	r.kept = append(slices.Clone(kept), newGeneration(first)) // a copy, since views have the other
 }
 
-// nextToGo returns the first row that stays in memory once another generation begins; zero where none is about to go.
-func (r *recent) nextToGo() uint64 {
+// nextToGo returns the first row that stays in memory once another generation begins, zero where none is about to go, and the last
+// row that makes work for a pass.
+func (r *recent) nextToGo() (first, work uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.kept) < keptGenerations {
-		return 0
+		return 0, 0
 	}
-	return r.kept[1].first
+	return r.kept[1].first, r.last
 }
 
 // forget drops everything: what was removed from the tables is not to be found here either.
@@ -183,7 +188,7 @@ func (r *recent) add(w *written) {
 
 func (g *generation) add(w *written) {
 	for _, q := range w.requests {
-		g.bytes += requestBytes + len(q.event.URL) + len(q.event.Attributes)
+		g.bytes += requestBytes + q.texts
 		g.requests[q.seq] = q
 		g.rows = append(g.rows, recentRow{seq: q.seq, request: q})
 		sent, answer := q.event.Sent, &q.event.Answer
@@ -202,6 +207,7 @@ func (g *generation) add(w *written) {
 	}
 	for _, s := range w.spans {
 		g.rows = append(g.rows, recentRow{seq: s.seq, span: s})
+		g.bytes += spanBytes + len(s.facts.Service) + len(s.facts.Route) + len(s.facts.Via) // some share theirs
 		id := s.facts.TraceID
 		g.traces[id], s.ofTrace = s, g.traces[id]
 		if id := s.name(); !id.IsZero() {

@@ -36,22 +36,23 @@ const workWindow = 1 << 13
 // settledRows remembers up to which row no request is due any more, so that the search for those that
 // are need not look at all rows. It is a hint, and begins at zero.
 type settledRows struct {
-	mu   sync.Mutex
-	upTo uint64
+	mu      sync.Mutex
+	upTo    uint64
+	lowered uint64 // how often it was
 }
 
-func (s *settledRows) get() uint64 {
+func (s *settledRows) get() (upTo, lowered uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.upTo
+	return s.upTo, s.lowered
 }
 
-// raise moves the hint on; lower takes it back to before a row.
-func (s *settledRows) raise(from, upTo uint64) {
+// raise moves the hint on, unless it was lowered since get; lower takes it back to before a row.
+func (s *settledRows) raise(lowered, upTo uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.upTo == from { // else it was lowered meanwhile
-		s.upTo = max(from, upTo)
+	if s.lowered == lowered {
+		s.upTo = max(s.upTo, upTo)
 	}
 }
 
@@ -59,6 +60,7 @@ func (s *settledRows) lower(row uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.upTo = min(s.upTo, row-1)
+	s.lowered++
 }
 
 // judging is the rows whose verdicts are being stored: they are not due any more, whatever the tables still say.
@@ -178,10 +180,12 @@ type concerned struct{ request, cause uint64 }
 func (c concerned) place() store.Watermark { return join(c.cause-1, c.request&(1<<bucketBits-1)) }
 
 func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, v *view, after store.Watermark, now time.Time, limit int) (portion, error) {
-	due, err := s.findDue(ctx, tx, v, now, limit+1+s.judging.len())
+	most := limit + 1 + s.judging.len()
+	due, err := s.findDue(ctx, tx, v, now, most)
 	if err != nil {
 		return portion{}, err
 	}
+	moreDue := len(due) == most
 	due = s.judging.without(due)
 	room := max(1, limit-min(len(due), limit/4))
 	p, ok, err := s.findRecent(ctx, tx, v, after, room)
@@ -205,6 +209,7 @@ func (s *Store) findPortion(ctx context.Context, tx *sql.Tx, v *view, after stor
 		}
 		p.requests = append(p.requests, r)
 	}
+	p.more = p.more || moreDue
 	return p, nil
 }
 
@@ -327,7 +332,7 @@ func (s *Store) concernOlder(ctx context.Context, tx *sql.Tx, v *view, f *fresh)
 
 // findDue returns the requests whose verdict is due, the longest overdue first.
 func (s *Store) findDue(ctx context.Context, tx *sql.Tx, v *view, now time.Time, limit int) ([]uint64, error) {
-	settled := s.settled.get()
+	settled, lowered := s.settled.get()
 	type waiting struct{ seq, first uint64 }
 	columns := func(w *waiting) []any { return []any{&w.seq, &w.first} }
 	found, err := collect(ctx, tx, columns, sqlWorkDue, clampNanos(now), int64(noTime), limit, unsigned(settled))
@@ -335,14 +340,14 @@ func (s *Store) findDue(ctx context.Context, tx *sql.Tx, v *view, now time.Time,
 		return nil, err
 	}
 	if len(found) == 0 {
-		s.settled.raise(settled, v.last)
+		s.settled.raise(lowered, v.last)
 	}
 	due := make([]uint64, 0, len(found))
 	for _, w := range found {
 		if w.seq != 0 {
 			due = append(due, w.seq)
 		}
-		s.settled.raise(settled, w.first-1)
+		s.settled.raise(lowered, w.first-1)
 	}
 	return due, nil
 }

@@ -433,11 +433,11 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 			values.setNumber(i, w.seq)
 			switch t {
 			case requests:
-				q := &c.rows.requests[i]
+				q := kept(&c.rows.requests[i], known)
 				q.seq = w.seq
 				tx.written.requests = append(tx.written.requests, q)
 			case spans:
-				span := &c.rows.spans[i]
+				span := kept(&c.rows.spans[i], known)
 				span.seq = w.seq
 				tx.written.spans = append(tx.written.spans, span)
 				w.note(r, c.rows.received[i], tx)
@@ -451,6 +451,15 @@ func (w *writer) append(ctx context.Context, t table, group []*change, tx *trans
 		return nil
 	}
 	return w.appenders[t].flush()
+}
+
+// kept returns what stays in memory of a row: where others of its batch are left out, a copy, since the batch would hold theirs, too.
+func kept[T any](of *T, known map[rowID]bool) *T {
+	if len(known) == 0 {
+		return of
+	}
+	own := *of
+	return &own
 }
 
 // note keeps the host and service of a span where they are new.
