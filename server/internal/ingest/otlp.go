@@ -34,6 +34,7 @@ const (
 	maxEvents          = 128
 	maxKeyBytes        = 256
 	maxValueBytes      = 16 << 10
+	maxServiceBytes    = 512 // of the name that spans are known by; its attribute may be longer
 	maxValueDepth      = 8
 	maxValueElements   = 1024 // of a list or map, all levels counted
 )
@@ -141,7 +142,7 @@ func (d *traceDecoder) resource(body []byte) (ofResource, error) {
 				return r, err
 			}
 			if kept && string(kv.key) == "service.name" {
-				r.service = d.text(textOf(kv.value), maxValueBytes)
+				r.service = d.text(textOf(kv.value), maxServiceBytes)
 			}
 		}
 		if err := of.err(); err != nil {

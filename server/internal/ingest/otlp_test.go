@@ -557,3 +557,16 @@ func BenchmarkOTLP(b *testing.B) {
 		})
 	}
 }
+
+// TestServiceIsCut: the name that spans are known by is kept in memory, so it is short; its attribute stays whole.
+func TestServiceIsCut(t *testing.T) {
+	w := &memory{}
+	long := strings.Repeat("s", maxValueBytes)
+	traces := oneSpan(func(ptrace.Span) {})
+	traces.Traces().ResourceSpans().At(0).Resource().Attributes().PutStr("service.name", long)
+	answerOf(t, send(newReceiver(t, w), protobufType, "", protoOf(t, traces)))
+	stored := w.stored().Spans
+	if len(stored) != 1 || stored[0].Service != long[:maxServiceBytes] || !strings.Contains(string(stored[0].Resource), long) {
+		t.Fatalf("%d spans, the first of the service %q", len(stored), stored[0].Service)
+	}
+}
