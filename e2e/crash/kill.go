@@ -10,7 +10,8 @@ import (
 
 // The choices of mode kill.
 const (
-	chain         = 5                       // rounds that go on with the data of the one before
+	chain         = 5                       // rounds that go on with the data of the one before,
+	chainMessages = 2000                    // unless so many were sent by then: all that they hold is counted in each round
 	shortestLoad  = 50 * time.Millisecond   // before a kill
 	earliestKill  = 10 * time.Millisecond   // after a start
 	latestKill    = 1500 * time.Millisecond // the same; beyond what a start takes
@@ -40,7 +41,7 @@ func (h *harness) kill(ctx context.Context, t *tally) error {
 		if t.failed() {
 			return fmt.Errorf("round %d is the first that failed; %s is the folder as the kill left it, and its copy beside it", n+1, r.left)
 		}
-		if (n+1)%chain == 0 {
+		if r.last {
 			if err := os.RemoveAll(s.data); err != nil {
 				return err
 			}
@@ -59,6 +60,7 @@ type round struct {
 	rng    *rand.Rand
 	began  time.Time
 	left   string // the folder as the kill left it
+	last   bool   // that goes on with this data
 	story  string // what was done, for the line of progress
 }
 
@@ -84,7 +86,7 @@ func (r *round) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if (r.number+1)%chain == 0 {
+	if r.last = (r.number+1)%chain == 0 || r.ledger.len() > chainMessages; r.last {
 		if err := srv.stop(); err != nil {
 			r.violate("%v", err)
 		}

@@ -18,6 +18,13 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{acked: map[*payload]bool{}} }
 
+// len returns how many payloads there are.
+func (l *ledger) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.payloads)
+}
+
 // add enters a payload before it is sent for the first time.
 func (l *ledger) add(p *payload) {
 	l.mu.Lock()
