@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/FastFilter/xorfilter"
+
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
@@ -128,28 +130,60 @@ func (d *directory) loadOpen(ctx context.Context, db *sql.DB, next uint64) error
 		if err != nil {
 			return err
 		}
-		full, g := d.full()
-		if full == nil {
+		if full, _ := d.full(); full == nil {
 			continue
 		}
-		full.last = min(next+loadStep-1, last) // the next one begins after it
-		closed, err := full.build()
-		if err != nil {
-			return fmt.Errorf("directory: %w", err)
-		}
-		tx, err := db.BeginTx(ctx, nil)
-		if err != nil {
+		r.last = min(next+loadStep-1, last) // the next one begins after it
+		var closed *xorfilter.BinaryFuse[uint16]
+		err = inTransaction(ctx, db, func(tx *sql.Tx) (err error) {
+			closed, err = d.closeRun(ctx, tx)
 			return err
-		}
-		if err := d.store(ctx, tx, full, closed, g); err != nil {
-			return cmp.Or(tx.Rollback(), err)
-		}
-		if err := tx.Commit(); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 		d.turn(closed)
 	}
 	return nil
+}
+
+// closeRun stores the open run where it is full, and the group with it. It returns the run's filter, for turn; nil
+// where it is not closed.
+func (d *directory) closeRun(ctx context.Context, in execer) (*xorfilter.BinaryFuse[uint16], error) {
+	r, g := d.full()
+	if r == nil {
+		return nil, nil
+	}
+	closed, err := r.build()
+	if err == nil {
+		err = d.store(ctx, in, r, closed, g)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
+	}
+	return closed, nil
+}
+
+// store stores the open run as it is closed, and the open group where that is not nil.
+func (d *directory) store(ctx context.Context, in execer, r *run, closed *xorfilter.BinaryFuse[uint16], g *group) error {
+	group, _ := d.open()
+	first := group.runs[0].first
+	if _, err := in.ExecContext(ctx, fmt.Sprintf(sqlPutGroup, first)); err != nil {
+		return err
+	}
+	put := func(level int, from uint64, filter []byte) error {
+		_, err := in.ExecContext(ctx, fmt.Sprintf(sqlPutFilter, first), level, unsigned(from), unsigned(r.last), filter)
+		return err
+	}
+	if err := put(0, r.first, encodeRun(closed)); err != nil || g == nil {
+		return err
+	}
+	return put(1, first, encodeFilter(d.complete(g)))
+}
+
+// execer is a connection or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // readKeys reads the keys of the rows in a stretch, those of each table in their order.

@@ -24,8 +24,16 @@ func prepareSchema(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
+	run := func(script string) error {
+		return inTransaction(ctx, db, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, script); err != nil {
+				return err
+			}
+			return seedState(ctx, tx)
+		})
+	}
 	if all == 0 {
-		return inTransaction(ctx, db, sqlSchema, seedState)
+		return run(sqlSchema)
 	}
 	refuse := func(format string, args ...any) error {
 		return &Error{
@@ -44,24 +52,21 @@ func prepareSchema(ctx context.Context, db *sql.DB) error {
 		return refuse("the file has format version %d, and this program knows versions up to %d", version, schemaVersion)
 	}
 	for ; version < schemaVersion; version++ {
-		if err := inTransaction(ctx, db, migration(version), seedState); err != nil {
+		if err := run(migration(version)); err != nil {
 			return fmt.Errorf("bringing the file from format version %d to %d: %w", version, version+1, err)
 		}
 	}
 	return nil
 }
 
-// inTransaction runs a script and then a function, both or neither.
-func inTransaction(ctx context.Context, db *sql.DB, script string, then func(context.Context, *sql.Tx) error) error {
+// inTransaction runs a function in a transaction, and commits what it did unless it fails.
+func inTransaction(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // of what is committed, it does nothing
-	if _, err := tx.ExecContext(ctx, script); err != nil {
-		return err
-	}
-	if err := then(ctx, tx); err != nil {
+	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()

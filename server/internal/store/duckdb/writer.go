@@ -341,47 +341,7 @@ func (w *writer) apply(ctx context.Context, group []*change, tx *transaction) (c
 			return nil, err
 		}
 	}
-	return w.closeRun(ctx)
-}
-
-// closeRun stores the open run of the directory where it is full, and the group with it. It returns the run's filter; nil
-// where it is not closed.
-func (w *writer) closeRun(ctx context.Context) (*xorfilter.BinaryFuse[uint16], error) {
-	r, g := w.directory.full()
-	if r == nil {
-		return nil, nil
-	}
-	closed, err := r.build()
-	if err != nil {
-		return nil, fmt.Errorf("directory: %w", err)
-	}
-	return closed, w.directory.store(ctx, w.conn, r, closed, g)
-}
-
-// store stores the open run as it is closed, and the open group where that is not nil.
-func (d *directory) store(ctx context.Context, in execer, r *run, closed *xorfilter.BinaryFuse[uint16], g *group) error {
-	group, _ := d.open()
-	first := group.runs[0].first
-	_, err := in.ExecContext(ctx, fmt.Sprintf(sqlPutGroup, first))
-	put := func(level int, from uint64, filter []byte) error {
-		_, err := in.ExecContext(ctx, fmt.Sprintf(sqlPutFilter, first), level, unsigned(from), unsigned(r.last), filter)
-		return err
-	}
-	if err == nil {
-		err = put(0, r.first, encodeRun(closed))
-	}
-	if err == nil && g != nil {
-		err = put(1, first, encodeFilter(d.complete(g)))
-	}
-	if err != nil {
-		return fmt.Errorf("directory: %w", err)
-	}
-	return nil
-}
-
-// execer is a database, a connection or a transaction.
-type execer interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	return w.directory.closeRun(ctx, w.conn)
 }
 
 // reset makes the connection usable after a failed commit. Where it cannot, the
