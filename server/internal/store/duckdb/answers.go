@@ -162,7 +162,7 @@ func (s *Store) sumStored(ctx context.Context, q querier, v *view, sums map[answ
 	columns := func(o *stored) []any {
 		return []any{&o.asked, (*idColumn)(&o.id), &o.session, (*timeColumn)(&o.start)}
 	}
-	near := stretches("requests", "id, session_id, start, url, CASE WHEN answer_is_sent THEN sent_trace_id ELSE answer_trace_id END AS answer_trace_id, answer_response_id", merged(ranges))
+	near := stretches("requests", "id, session_id, start, url, "+sqlAnswerTrace+" AS answer_trace_id, answer_response_id", merged(ranges))
 	found, err := collect(ctx, q, columns, strings.ReplaceAll(sqlWorkAnswers, "/*near*/", near), traces, responses, urls, maxOtherSessions+2)
 	for _, o := range found {
 		asked[o.asked].add(o.sameAnswer)

@@ -186,17 +186,13 @@ func (c *column) putBool(b bool) {
 func (c *columns) optionalBool(b *bool) {
 	to := c.next(mapping.TypeBoolean)
 	to.set = append(to.set, b != nil)
-	to.putBool(b != nil && *b)
+	to.putBool(orZero(b))
 }
 
 func (c *columns) optionalInt64(n *int64) {
 	to := c.next(mapping.TypeBigInt)
 	to.set = append(to.set, n != nil)
-	var v int64
-	if n != nil {
-		v = *n
-	}
-	to.values = binary.NativeEndian.AppendUint64(to.values, uint64(v))
+	to.values = binary.NativeEndian.AppendUint64(to.values, uint64(orZero(n))) //nolint:gosec // its bits
 }
 
 func (c *columns) optionalInt16(n int16, ok bool) {
@@ -208,11 +204,14 @@ func (c *columns) optionalInt16(n int16, ok bool) {
 func (c *columns) optionalInt32(n *int32) {
 	to := c.next(mapping.TypeInteger)
 	to.set = append(to.set, n != nil)
-	var v int32
-	if n != nil {
-		v = *n
+	to.values = binary.NativeEndian.AppendUint32(to.values, uint32(orZero(n))) //nolint:gosec // its bits
+}
+
+func orZero[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	to.values = binary.NativeEndian.AppendUint32(to.values, uint32(v))
+	return v
 }
 
 func (c *columns) optionalID(id [8]byte) {

@@ -130,11 +130,7 @@ func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 		v := &b.Spans[i]
 		r.spans[i].facts, r.received[i] = factsOf(v, names), v.Received
 		putSpan(e.begin(spans), v)
-		var named tracecontext.SpanID
-		if v.Kind == model.SpanServer && v.DtrState == model.DtrValid {
-			named = v.Dtr.SpanID
-		}
-		e.keys = appendSpanKeys(e.keys, v.TraceID, v.SpanID, named)
+		e.keys = appendSpanKeys(e.keys, v.TraceID, v.SpanID, r.spans[i].name())
 		err := r.end(spans, row{id: rowID{trace: v.TraceID, id: number(v.SpanID)}, host: names.of(v.Host), service: names.of(v.Service)})
 		if err != nil {
 			return nil, fmt.Errorf("span %v of trace %v: %w", v.SpanID, v.TraceID, err)

@@ -27,7 +27,7 @@ func (s *Store) gather(ctx context.Context, q querier, v *view, evidence []model
 
 // sqlFactColumns are the columns of spans that factColumns reads.
 const sqlFactColumns = "seq, trace_id, span_id, parent_span_id, kind, flags, start, duration, service, route, entry, via, " +
-	"dtr_state, CASE WHEN dtr_is_parent THEN parent_span_id ELSE dtr_span_id END AS dtr_span_id, dtr_sampled, dtr_application_id, dtr_instance_id, dtr_session_id"
+	"dtr_state, " + sqlDtrSpan + " AS dtr_span_id, dtr_sampled, dtr_application_id, dtr_instance_id, dtr_session_id"
 
 // addTraces adds the spans of the traces that requests carried or answers named.
 // Requests of one trace share the slice.

@@ -128,16 +128,22 @@ const (
 	sqlUnannotate   = "DELETE FROM annotations WHERE id = $1"
 )
 
+// What the tables leave out where another column holds it too.
+const (
+	sqlAnswerTrace = "CASE WHEN answer_is_sent THEN sent_trace_id ELSE answer_trace_id END"
+	sqlDtrSpan     = "CASE WHEN dtr_is_parent THEN parent_span_id ELSE dtr_span_id END"
+)
+
 // sqlKeys reads the keys of each table's rows in a stretch, for the directory.
 var sqlKeys = [tables]string{
 	`SELECT seq, id, session_id, page_id, sent_trace_id,
-		CASE WHEN answer_is_sent THEN sent_trace_id ELSE answer_trace_id END, sent_span_id, answer_response_id,
+		` + sqlAnswerTrace + `, sent_span_id, answer_response_id,
 		CASE WHEN answer_response_id IS NULL THEN '' ELSE url END FROM requests WHERE seq BETWEEN $1 AND $2`,
 	"SELECT seq, id, session_id, page_id FROM navigations WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM errors WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM actions WHERE seq BETWEEN $1 AND $2",
 	`SELECT seq, trace_id, span_id,
-		CASE WHEN kind <> 2 OR dtr_state <> 'valid' THEN NULL WHEN dtr_is_parent THEN parent_span_id ELSE dtr_span_id END
+		CASE WHEN kind = 2 AND dtr_state = 'valid' THEN ` + sqlDtrSpan + ` END
 		FROM spans WHERE seq BETWEEN $1 AND $2`,
 }
