@@ -10,29 +10,97 @@ import (
 // attribute keeps a field that has no place of its own. Beyond the limits it is
 // left out and counted, since an event is worth more than one of its extras.
 func (d *decoder) attribute(m member) {
-	if len(d.attributes) == MaxAttributes || len(m.name) > MaxAttributeName ||
-		len(m.value) > MaxAttributeBytes || m.values > MaxAttributeValues {
+	if len(d.attributes) == MaxAttributes || !m.fits() {
 		d.beacon.AttributesDropped++
 		return
 	}
 	d.attributes = append(d.attributes, m)
 }
 
+// fits reports whether an attribute is within the limits of one.
+func (m *member) fits() bool {
+	return len(m.name) <= MaxAttributeName && len(m.value) <= MaxAttributeBytes && m.values <= MaxAttributeValues
+}
+
+// share reads the beacon's own attributes, once. Events that were read before it are to be read again,
+// since they lack them. ok is false where they are not as they must be.
+func (d *decoder) share(object string) (ok bool) {
+	if !d.sharedRead {
+		d.sharedRead = true
+		if d.begun {
+			d.forgetEvents()
+		}
+		d.sharedFault = !isNull(object) && !d.readShared(object)
+	}
+	return !d.sharedFault
+}
+
+func (d *decoder) readShared(object string) (ok bool) {
+	if !isObject(object) {
+		return false
+	}
+	members, ok := membersOf(d.shared, object)
+	if !ok {
+		return false
+	}
+	slices.SortFunc(members, byName)
+	d.shared = members[:0]
+	size := len("{")
+	for i, m := range members {
+		if isNull(m.value) {
+			continue
+		}
+		if len(d.shared) == MaxAttributes || !m.fits() {
+			d.beacon.AttributesDropped++
+			continue
+		}
+		if d.written, ok = appendMembers(d.written[:0], members[i:i+1]); !ok {
+			return false
+		}
+		more := len(d.written) - len("{") // with a bracket or a comma behind it
+		if size+more > MaxSharedBytes {
+			d.beacon.AttributesDropped++
+			continue
+		}
+		size += more
+		d.shared = append(d.shared, m)
+	}
+	if len(d.shared) > 0 {
+		d.written, ok = appendMembers(d.written[:0], d.shared)
+		d.sharedText = string(d.written)
+	}
+	return ok
+}
+
 // attributeText writes the attributes of the event at hand down. ok is false where the
 // value of one is not as it must be.
 func (d *decoder) attributeText() (text string, ok bool) {
 	if len(d.attributes) == 0 {
-		return "", true
+		return d.sharedText, true
 	}
 	slices.SortStableFunc(d.attributes, byName)
 	// Two of a name are one of the event and one of its performance.timing.
 	sent := len(d.attributes)
 	d.attributes = slices.CompactFunc(d.attributes, func(a, b member) bool { return byName(a, b) == 0 })
 	d.beacon.AttributesDropped += sent - len(d.attributes)
+	if len(d.shared) > 0 {
+		d.addShared()
+	}
 	d.written, ok = appendMembers(d.written[:0], d.attributes)
 	begin := d.texts.Len()
 	d.texts.Write(d.written)
 	return d.texts.String()[begin:], ok
+}
+
+// addShared adds the beacon's own attributes to the event's, as far as these do not have the name.
+func (d *decoder) addShared() {
+	own := d.attributes
+	for _, m := range d.shared {
+		if _, has := slices.BinarySearchFunc(own, m, byName); !has {
+			d.attribute(m)
+		}
+	}
+	slices.SortFunc(d.attributes, byName)
 }
 
 func byName(a, b member) int { return strings.Compare(a.name, b.name) }

@@ -28,7 +28,9 @@ const (
 	MaxAttributeBytes  = 4096     // of an attribute's value, as JSON
 	MaxStackBytes      = 16 << 10 // of exception.stacktrace
 	MaxActionNameBytes = 256
-	MaxAttributeValues = 128 // within an attribute's value: its elements and members, all levels
+	MaxEventNameBytes  = 256  // of event.name
+	MaxSharedBytes     = 4096 // of the beacon's own attributes, as one JSON object
+	MaxAttributeValues = 128  // within an attribute's value: its elements and members, all levels
 	MaxAge             = 7 * 24 * time.Hour
 	MaxAhead           = time.Hour
 	MaxMethodBytes     = 32
@@ -94,16 +96,17 @@ type Beacon struct {
 	WebVitals   []WebVital
 	Errors      []ErrorEvent
 	Actions     []Action
+	PageEvents  []PageEvent
 
 	// Rejected counts the events that were left out, by reason; nil where none was.
 	Rejected map[Reason]int
-	// AttributesDropped counts attributes beyond the limits; their events are kept.
+	// AttributesDropped counts attributes beyond the limits, the beacon's own and the events'; the events are kept.
 	AttributesDropped int
 }
 
 // Accepted returns the number of events that were good.
 func (b *Beacon) Accepted() int {
-	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Errors) + len(b.Actions)
+	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Errors) + len(b.Actions) + len(b.PageEvents)
 }
 
 // Time returns the moment that lies start milliseconds after the time origin,
@@ -128,7 +131,7 @@ type Event struct {
 	ViewID   string  // empty: the beacon's
 	ActionID string  // the user's action that it belongs to; empty: none, or not known
 
-	// Attributes are the fields without a place of their own: one JSON object, its names and those within it
+	// Attributes are the fields without a place of their own, and the beacon's own attributes: one JSON object, its names and those within it
 	// in order and each once, without space between tokens; empty for none. An integer that fits
 	// into an int64 is written as one, every other number has a point or an exponent.
 	Attributes string

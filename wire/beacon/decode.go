@@ -43,8 +43,9 @@ func (d *decoder) begin(text string) {
 		scanner: scanner{text: text, nest: d.nest},
 		beacon: Beacon{
 			Requests: emptied(b.Requests), Navigations: emptied(b.Navigations), WebVitals: emptied(b.WebVitals),
-			Errors: emptied(b.Errors), Actions: emptied(b.Actions),
+			Errors: emptied(b.Errors), Actions: emptied(b.Actions), PageEvents: emptied(b.PageEvents),
 		},
+		shared:  emptied(d.shared[:cap(d.shared)]),
 		members: emptied(d.members[:cap(d.members)]), phases: emptied(d.phases[:cap(d.phases)]), attributes: emptied(d.attributes[:cap(d.attributes)]),
 		written: d.written, sampled: d.sampled[:0], responseIDs: d.responseIDs[:0],
 	}
@@ -131,6 +132,8 @@ func (d *decoder) ready(members []member) bool {
 			d.beacon.Sent, sent = epochOf(m.value)
 		case "time_origin":
 			d.beacon.TimeOrigin, origin = epochOf(m.value)
+		case "attributes":
+			d.share(m.value)
 		}
 	}
 	return version && sent && origin
@@ -162,12 +165,19 @@ type decoder struct {
 	begun  bool // the events were read
 	count  int  // of events
 
+	// The beacon's own attributes, in order of their names.
+	shared      []member
+	sharedText  string // as Event.Attributes
+	sharedRead  bool
+	sharedFault bool // they are not as they must be
+
 	// Of the event at hand; their memory serves all of them.
 	members, phases  []member // phases: of its performance.timing
 	phasesFault      bool
 	attributes       []member
 	written          []byte // of its attributes
 	hasStart         bool
+	pageEventType    *pageEventType
 	viewID, actionID string // the last ones, which the next event probably has too
 
 	// Pieces of memory that the beacon keeps.
@@ -217,6 +227,8 @@ func (d *decoder) envelope(members []member) error {
 			b.AgentVersion, ok = shortOf(m.value, MaxAgentBytes)
 		case "dropped":
 			b.Dropped, ok = countsOf(m.value)
+		case "attributes":
+			ok = d.share(m.value)
 		case "events":
 			haveEvents = m.value[0] == '['
 			ok = haveEvents
@@ -252,6 +264,15 @@ func (d *decoder) events(i int) int {
 		d.beacon.Rejected[reason]++
 	}
 	return a.end
+}
+
+// forgetEvents undoes what events did.
+func (d *decoder) forgetEvents() {
+	b := &d.beacon
+	b.Requests, b.Navigations, b.WebVitals = emptied(b.Requests), emptied(b.Navigations), emptied(b.WebVitals)
+	b.Errors, b.Actions, b.PageEvents = emptied(b.Errors), emptied(b.Actions), emptied(b.PageEvents)
+	b.Rejected, b.AttributesDropped = nil, 0
+	d.begun, d.count = false, 0
 }
 
 // epochOf reads a time in epoch milliseconds, from 1970 to 2200.

@@ -45,7 +45,7 @@ func TestDecodeExampleOfSpecification(t *testing.T) {
 	if !r.Carried() || r.TraceID.String() != "2fdcef91d451fdffd6e5e36abc6bb609" || r.ServerTimingTraceID != r.TraceID || r.ServerTimingSpanID.String() != "83de6ae3bd4ef1c2" {
 		t.Errorf("ids: carried %v, %v, %v", r.Carried(), r.TraceID, r.ServerTimingSpanID)
 	}
-	if r.Timing.ResponseStart != 90.8 || r.Delivery != "network" || *r.ResponseID != -609157671 || !*r.Sampled || len(r.Attributes) != 0 {
+	if r.Timing.ResponseStart != 90.8 || r.Delivery != "network" || *r.ResponseID != -609157671 || !*r.Sampled || r.Attributes != `{"user.id":"c-48213"}` {
 		t.Errorf("fields: %+v", r)
 	}
 	if b.Dropped["buffer_full"] != 2 || *b.ClockOffset != -12.4 || b.SessionID != "VAELUWHBCWKLNEOKJHEPMSKMITTKOBUT-0" {
@@ -60,7 +60,9 @@ func TestDecodeKnowsFieldsOfSpecification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for heading, with := range map[string]func(testing.TB, map[string]any) string{"request": requestWith, "error": errorWith, "action": actionWith} {
+	for heading, with := range map[string]func(testing.TB, map[string]any) string{
+		"request": requestWith, "error": errorWith, "action": actionWith, "custom": customWith, "long_frame": longFrameWith, "visibility": visibilityWith,
+	} {
 		_, section, _ := strings.Cut(string(text), "## `\"type\": \""+heading+"\"`")
 		section, _, _ = strings.Cut(section, "\n## ")
 		names := 0
@@ -77,7 +79,7 @@ func TestDecodeKnowsFieldsOfSpecification(t *testing.T) {
 				}
 			}
 		}
-		if least := map[string]int{"request": 20, "error": 7, "action": 4}[heading]; names < least {
+		if least := map[string]int{"request": 20, "error": 7, "action": 4, "custom": 3, "long_frame": 4, "visibility": 2}[heading]; names < least {
 			t.Errorf("beacon.md names %d fields of %s, want at least %d; the test has lost its table", names, heading, least)
 		}
 	}
@@ -115,6 +117,28 @@ func actionWith(t testing.TB, fields map[string]any) string {
 		"type": "action", "id": "acacacacacacacac", "start": 30, "duration": 60, "action.kind": "click", "action.name": "Buy now",
 		"url.full": "https://shop.example/cart", "view.instance_id": "0f6c2ab98d1e7733",
 	}, fields)
+}
+
+// customWith, longFrameWith and visibilityWith return good page events in JSON, with fields replaced as by requestWith.
+func customWith(t testing.TB, fields map[string]any) string {
+	t.Helper()
+	return eventWith(t, map[string]any{
+		"type": "custom", "id": "0c0c0c0c0c0c0c0c", "start": 50, "duration": 12.5, "event.name": "checkout", "event_properties.items": 3,
+		"url.full": "https://shop.example/cart", "action.id": "acacacacacacacac",
+	}, fields)
+}
+
+func longFrameWith(t testing.TB, fields map[string]any) string {
+	t.Helper()
+	return eventWith(t, map[string]any{
+		"type": "long_frame", "id": "1f1f1f1f1f1f1f1f", "start": 60, "duration": 120, "long_frame.kind": "animation_frame", "long_frame.blocking_duration": 70.5,
+		"long_frame.scripts": []any{map[string]any{"invoker": "BUTTON#pay.onclick", "duration": 90}}, "url.full": "https://shop.example/cart",
+	}, fields)
+}
+
+func visibilityWith(t testing.TB, fields map[string]any) string {
+	t.Helper()
+	return eventWith(t, map[string]any{"type": "visibility", "id": "5151515151515151", "start": 70, "visibility.state": "hidden", "url.full": "https://shop.example/cart"}, fields)
 }
 
 func eventWith(t testing.TB, event, fields map[string]any) string {
@@ -175,6 +199,16 @@ func TestDecodeEnvelope(t *testing.T) {
 		"uncertainty negative":     {`{"v":1,"clock.uncertainty":-1,` + rest, BadEnvelope},
 		"dropped fraction":         {`{"v":1,"dropped":{"a":1.5},` + rest, BadEnvelope},
 		"dropped negative":         {`{"v":1,"dropped":{"a":-1},` + rest, BadEnvelope},
+		"attributes null":          {`{"v":1,"attributes":null,` + rest, ""},
+		"attributes empty":         {`{"v":1,"attributes":{},` + rest, ""},
+		"attributes a list":        {`{"v":1,"attributes":[],` + rest, BadEnvelope},
+		"attributes a string":      {`{"v":1,"attributes":"user.id=1",` + rest, BadEnvelope},
+		"attributes, name twice":   {`{"v":1,"attributes":{"a":1,"\u0061":2},` + rest, BadEnvelope},
+		"attributes, twice within": {`{"v":1,"attributes":{"a":{"b":1,"b":2}},` + rest, BadEnvelope},
+		"attributes, huge number":  {`{"v":1,"attributes":{"a":1e999},` + rest, BadEnvelope},
+		"attributes, last":         {`{"v":1,"sent":1,"time_origin":1,"events":[],"attributes":1}`, BadEnvelope},
+		"attributes, 8 levels":     {`{"v":1,"attributes":{"a":[[[[[[]]]]]]},` + rest, ""},
+		"attributes, 9 levels":     {`{"v":1,"attributes":{"a":[[[[[[[]]]]]]]},` + rest, BadEnvelope},
 		"too long":                 {`{"v":1,` + rest + strings.Repeat(" ", MaxBytes), TooLarge},
 		"too many events":          {string(beaconOf(strings.Repeat("1,", MaxEvents) + "1")), TooLarge},
 	} {

@@ -59,8 +59,10 @@ func (d *decoder) eventOf(kind string, left int) Reason {
 	case `"action"`:
 		return read(d, &b.Actions, (*decoder).action, left)
 	}
-	_, ok := stringOf(kind)
-	if !ok {
+	if d.pageEventType = pageEventTypeOf(kind); d.pageEventType != nil {
+		return read(d, &b.PageEvents, (*decoder).pageEvent, left)
+	}
+	if _, ok := stringOf(kind); !ok {
 		return BadEvent
 	}
 	return UnknownType

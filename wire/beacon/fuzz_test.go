@@ -19,11 +19,14 @@ func seeds(t testing.TB) [][]byte {
 		example(t), twentyEvents(t), beaconOf(), beaconOf("1", "null", "[]", `{}`),
 		beaconOf(requestWith(t, map[string]any{"custom": map[string]any{"a": []any{1, "b", nil}}})),
 		beaconOf(errorWith(t, nil), actionWith(t, map[string]any{"b": json.RawMessage(`{"d":-0,"c":1e3}`), "a": "\u0001\"\\"})),
+		beaconOf(customWith(t, nil), longFrameWith(t, nil), visibilityWith(t, nil), `{"type":"custom","id":"0c0c0c0c0c0c0c0c","start":1,"event.name":""}`),
+		withAttributes(`{"b":null,"user.id":"\u0063-1","a":[1e2,{"d":1,"c":2}]}`, customWith(t, map[string]any{"a": 1}), visibilityWith(t, nil)),
+		[]byte(`{"v":1,"sent":1,"time_origin":1,"events":[{"type":"visibility","id":"c3a1f0047be2d915","start":1,"visibility.state":"hidden","z":1},1],"attributes":{"z":2,"a":3}}`),
 		[]byte(`{"events":[{"type":"action","id":"c3a1f0047be2d915","start":1,"action.kind":"tap"}],"time_origin":1,"sent":1,"v":1}`),
 		[]byte(`{"v":2}`), []byte(`{"v":1,"v":1}`), []byte(`{"\u0076":1,"sent":1e400}`), []byte("\xff"), nil,
 		[]byte(`[01]`), []byte(`[1.]`), []byte(`[-]`), []byte(`[1e+]`), []byte(`["\x"]`), []byte(`["\u12G4"]`), []byte(`{"a":1,}`), []byte(`[1,]`), []byte(`[tru]`),
 	}
-	if len(all) < 20 {
+	if len(all) < 23 {
 		t.Fatal("the fuzz target has lost its seeds")
 	}
 	return all
@@ -77,6 +80,12 @@ func FuzzDecode(f *testing.F) {
 			}
 			checkEvent(t, e.Event)
 		}
+		for _, e := range b.PageEvents {
+			if e.Type == "" || e.Name == "" || len(e.Name) > MaxEventNameBytes {
+				t.Fatalf("accepted a page event that is not good: %+v", e)
+			}
+			checkEvent(t, e.Event)
+		}
 		for _, a := range b.Actions {
 			if a.Kind == "" || len(a.Name) > MaxActionNameBytes {
 				t.Fatalf("accepted an action that is not good: %+v", a)
@@ -90,7 +99,7 @@ func FuzzDecode(f *testing.F) {
 func checkReuse(t *testing.T, body []byte, want Beacon, wantErr error) {
 	t.Helper()
 	var d Decoder
-	for _, other := range [][]byte{twentyEvents(t), beaconOf(errorWith(t, map[string]any{"a": 1}), `{"type":"request","id":1}`, actionWith(t, nil)), body, []byte(`{"v":1,"events":[{"type":"request"`)} {
+	for _, other := range [][]byte{twentyEvents(t), withAttributes(`{"user.id":"x","a":2}`, errorWith(t, map[string]any{"a": 1}), `{"type":"request","id":1}`, actionWith(t, nil), customWith(t, nil)), body, []byte(`{"v":1,"events":[{"type":"request"`)} {
 		_, _ = d.Decode(other)
 	}
 	got, err := d.Decode(body)
@@ -104,6 +113,7 @@ func checkReuse(t *testing.T, body []byte, want Beacon, wantErr error) {
 	for _, b := range []*Beacon{&again, &want} { // an empty list is as good as none
 		b.Requests, b.Navigations, b.WebVitals = append([]Request{}, b.Requests...), append([]Navigation{}, b.Navigations...), append([]WebVital{}, b.WebVitals...)
 		b.Errors, b.Actions = append([]ErrorEvent{}, b.Errors...), append([]Action{}, b.Actions...)
+		b.PageEvents = append([]PageEvent{}, b.PageEvents...)
 	}
 	if !reflect.DeepEqual(again, want) {
 		t.Fatalf("read\n%+v, and\n%+v from a Decoder that is used again", want, again)
