@@ -37,7 +37,6 @@ func (r *Receiver) Beacon() http.Handler {
 			writeJSON(w, refused.status, beaconRefusal{refused.problem, refused.hint})
 			return
 		}
-		r.countBeacon(&b)
 		answer := beaconAnswer{Accepted: b.Accepted(), Rejected: b.Rejected}
 		if answer.Rejected == nil {
 			answer.Rejected = map[beacon.Reason]int{}
@@ -58,8 +57,8 @@ type (
 	}
 )
 
-// takeBeacon reads a beacon and puts it into the journal. Of what it returns, what counts is good: the lists'
-// lengths and the maps.
+// takeBeacon reads a beacon, puts it into the journal and counts it. Of what it returns, the lists' lengths and the
+// maps are good.
 func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.Beacon, *refusal) {
 	if req.Method != http.MethodPost {
 		return beacon.Beacon{}, refuseMethod("POST, OPTIONS")
@@ -94,18 +93,23 @@ func (r *Receiver) takeBeacon(w http.ResponseWriter, req *http.Request) (beacon.
 	if err := r.Beacons.Application(b.ApplicationID, req.Header.Get("Origin")); err != nil {
 		return beacon.Beacon{}, refuseAt(err)
 	}
-	if b.Accepted() == 0 {
-		return *b, nil
+	if b.Accepted() > 0 {
+		if refused := r.keep(req.Context(), RecordEvents, &recordHeader{received: received, client: client}, reader.events.encode(b)); refused != nil {
+			return beacon.Beacon{}, refused
+		}
 	}
-	return *b, r.keep(req.Context(), RecordEvents, &recordHeader{received: received, client: client}, reader.events.encode(b))
+	r.countBeacon(b)
+	return *b, nil
 }
 
 // checkBeaconType lets pass what a page can send without a preflight, and JSON
 // under its own name.
 func checkBeaconType(h http.Header) *refusal {
-	const hint = "Send JSON, uncompressed, as text/plain or application/json."
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return refuseMediaType("the body is compressed", hint)
+	const hint = "Send JSON, compressed by gzip or not at all, as text/plain or application/json."
+	switch strings.ToLower(h.Get("Content-Encoding")) {
+	case "", "identity", "gzip":
+	default:
+		return refuseMediaType("the body is compressed by something else than gzip", hint)
 	}
 	contentType := h.Get("Content-Type")
 	if contentType == "" {
@@ -140,6 +144,9 @@ func (r *Receiver) countBeacon(b *beacon.Beacon) {
 	m.events.WithLabelValues("web_vital").Add(float64(len(b.WebVitals)))
 	m.events.WithLabelValues("error").Add(float64(len(b.Errors)))
 	m.events.WithLabelValues("action").Add(float64(len(b.Actions)))
+	for i := range b.PageEvents {
+		m.events.WithLabelValues(b.PageEvents[i].Type).Inc()
+	}
 	for reason, n := range b.Rejected {
 		m.eventsRejected.WithLabelValues(string(reason)).Add(float64(n))
 	}

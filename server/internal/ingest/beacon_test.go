@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -170,7 +172,45 @@ func TestBeaconWhoseIDs(t *testing.T) {
 	}
 }
 
+// A beacon is taken compressed, whether its sender can say so or not.
+func TestBeaconInGzip(t *testing.T) {
+	longest := strings.Repeat(" ", beacon.MaxBytes-len(envelope(fetchEvent))) + envelope(fetchEvent)
+	for name, test := range map[string]struct{ contentType, encoding, body string }{
+		"with its header":             {"application/json", "gzip", envelope(fetchEvent)},
+		"with its header, upper case": {"", "GZIP", envelope(fetchEvent)},
+		"text, by its first bytes":    {"text/plain;charset=UTF-8", "", envelope(fetchEvent)},
+		"JSON, by its first bytes":    {"application/json", "identity", envelope(fetchEvent)},
+		"of 1 MiB unpacked":           {"text/plain", "", longest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &memory{}
+			r := newReceiver(t, w)
+			for range 2 { // in memory that was used before
+				req := httptest.NewRequest(http.MethodPost, "/beacon", bytes.NewReader(gzipOf(t, []byte(test.body))))
+				req.Header.Set("Content-Type", test.contentType)
+				req.Header.Set("Content-Encoding", test.encoding)
+				rec := httptest.NewRecorder()
+				r.Beacon().ServeHTTP(rec, req)
+				if rec.Code != http.StatusAccepted || rec.Body.String() != `{"accepted":1,"rejected":{}}` {
+					t.Fatalf("%d %s", rec.Code, rec.Body)
+				}
+				resp := post(t, r.Beacon(), "", envelope())
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusAccepted {
+					t.Errorf("%d of a beacon that is not compressed, behind it", resp.StatusCode)
+				}
+			}
+			if stored := w.stored(); len(stored.Requests) != 2 || stored.Requests[1].Host != "shop.example" {
+				t.Errorf("stored %+v", stored)
+			}
+		})
+	}
+}
+
 func TestBeaconRefusals(t *testing.T) {
+	packed := gzipOf(t, []byte(envelope(fetchEvent)))
+	broken := bytes.Clone(packed)
+	broken[len(broken)-6] ^= 1 // of the checksum
 	for name, test := range map[string]struct {
 		method, contentType, encoding, body string
 		status                              int
@@ -180,7 +220,17 @@ func TestBeaconRefusals(t *testing.T) {
 		"put":               {method: "PUT", body: envelope(), status: 405, reason: "method_not_allowed"},
 		"form":              {contentType: "application/x-www-form-urlencoded", body: envelope(), status: 415, reason: "unsupported_media_type"},
 		"broken media type": {contentType: ";;", body: envelope(), status: 415, reason: "unsupported_media_type"},
-		"gzip":              {encoding: "gzip", body: envelope(), status: 415, reason: "unsupported_media_type"},
+		"brotli":            {encoding: "br", body: envelope(), status: 415, reason: "unsupported_media_type"},
+		"not gzip":          {encoding: "gzip", body: envelope(), status: 400, reason: "malformed"},
+		"gzip, nothing":     {encoding: "gzip", status: 400, reason: "malformed"},
+		"gzip, magic alone": {body: "\x1f\x8b", status: 400, reason: "malformed"},
+		"gzip cut off":      {body: string(packed[:len(packed)-9]), status: 400, reason: "malformed"},
+		"gzip, broken":      {encoding: "gzip", body: string(broken), status: 400, reason: "malformed"},
+		"gzip, junk behind": {body: string(packed) + "junk", status: 400, reason: "malformed"},
+		"gzip twice":        {encoding: "gzip", body: string(gzipOf(t, packed)), status: 400, reason: "malformed"},
+		"gzip, not JSON":    {body: string(gzipOf(t, []byte("v=1"))), status: 400, reason: "malformed"},
+		"gzip bomb":         {body: string(gzipOf(t, make([]byte, 100*beacon.MaxBytes))), status: 413, reason: "too_large"},
+		"gzip, over 1 MiB":  {encoding: "gzip", body: string(gzipOf(t, []byte(strings.Repeat(" ", beacon.MaxBytes+1-len(envelope()))+envelope()))), status: 413, reason: "too_large"},
 		"empty":             {status: 400, reason: "malformed"},
 		"junk after it":     {body: envelope() + "x", status: 400, reason: "malformed"},
 		"version 2":         {body: `{"v":2}`, status: 400, reason: "unknown_version"},
@@ -298,6 +348,7 @@ func TestBeaconGivesUpOnAJournalThatHangs(t *testing.T) {
 
 func FuzzBeacon(f *testing.F) {
 	seeds := []string{
+		string(gzipOf(f, []byte(envelope(fetchEvent)))),
 		envelope(fetchEvent), withClock(envelope(fetchEvent, "1"), "-12.4"), withClock(envelope(fetchEvent), "7e12"), envelope(), "", `{"v":2}`,
 		strings.Replace(envelope(fetchEvent), `"https://Shop.example:443/api/cart"`, `"http://[::1]:80?@"`, 1),
 	}
@@ -324,6 +375,17 @@ func FuzzBeacon(f *testing.F) {
 		}
 		var sent map[string]json.RawMessage
 		var events []json.RawMessage
+		if strings.HasPrefix(body, "\x1f\x8b") {
+			unpacked, err := gzip.NewReader(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(unpacked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(text)
+		}
 		if err := json.Unmarshal([]byte(body), &sent); err != nil {
 			t.Fatal(err)
 		}

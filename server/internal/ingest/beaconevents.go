@@ -31,6 +31,9 @@ func appendBeacon(batch *store.Batch, b *beacon.Beacon, h *recordHeader, hosts *
 	for i := range b.Actions {
 		batch.Actions = append(batch.Actions, m.action(&b.Actions[i]))
 	}
+	for i := range b.PageEvents {
+		batch.PageEvents = append(batch.PageEvents, m.pageEvent(&b.PageEvents[i]))
+	}
 }
 
 // clockOf finds the correction for a beacon's times: the offset that the agent
@@ -126,7 +129,7 @@ func (m *beaconMapping) navigation(n *beacon.Navigation) model.NavigationEvent {
 func (m *beaconMapping) webVital(v *beacon.WebVital) model.WebVital {
 	return model.WebVital{
 		ID: v.ID, Frontend: m.frontend(&v.Event), Time: m.time(&v.Event), Clock: m.clock, Received: m.received,
-		URL: v.URL, Name: v.Name, Value: v.Value, Rating: v.Rating,
+		URL: v.URL, Name: v.Name, Value: v.Value, Rating: v.Rating, Attributes: model.Attributes(v.Attributes),
 	}
 }
 
@@ -142,5 +145,12 @@ func (m *beaconMapping) action(a *beacon.Action) model.ActionEvent {
 	return model.ActionEvent{
 		ID: a.ID, Frontend: m.frontend(&a.Event), Start: m.time(&a.Event), Duration: beacon.Duration(a.Duration), Clock: m.clock, Received: m.received,
 		URL: a.URL, Kind: a.Kind, Name: a.Name, Attributes: model.Attributes(a.Attributes),
+	}
+}
+
+func (m *beaconMapping) pageEvent(e *beacon.PageEvent) model.PageEvent {
+	return model.PageEvent{
+		ID: e.ID, Frontend: m.frontend(&e.Event), Start: m.time(&e.Event), Duration: beacon.Duration(e.Duration), Clock: m.clock, Received: m.received,
+		URL: e.URL, Type: e.Type, Name: e.Name, Attributes: model.Attributes(e.Attributes),
 	}
 }

@@ -83,10 +83,10 @@ func (d *decoder) dropped() int { return d.traces.dropped }
 func (d *decoder) copied() int { return min(d.traces.copied, maxResourceCopies) }
 
 // batchEnds are the lengths of a batch's lists.
-type batchEnds struct{ requests, navigations, webVitals, errors, actions, spans int }
+type batchEnds struct{ requests, navigations, webVitals, errors, actions, pageEvents, spans int }
 
 func endsOf(b *store.Batch) batchEnds {
-	return batchEnds{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)}
+	return batchEnds{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.PageEvents), len(b.Spans)}
 }
 
 // cut takes everything after the ends out of a batch.
@@ -104,6 +104,7 @@ func (e batchEnds) since(b *store.Batch, before batchEnds) store.Batch {
 		WebVitals:   b.WebVitals[before.webVitals:e.webVitals],
 		Errors:      b.Errors[before.errors:e.errors],
 		Actions:     b.Actions[before.actions:e.actions],
+		PageEvents:  b.PageEvents[before.pageEvents:e.pageEvents],
 		Spans:       b.Spans[before.spans:e.spans],
 	}
 }
@@ -112,7 +113,7 @@ func (e batchEnds) since(b *store.Batch, before batchEnds) store.Batch {
 func emptied(b *store.Batch) store.Batch {
 	return store.Batch{
 		Requests: reused(b.Requests), Navigations: reused(b.Navigations), WebVitals: reused(b.WebVitals),
-		Errors: reused(b.Errors), Actions: reused(b.Actions), Spans: reused(b.Spans),
+		Errors: reused(b.Errors), Actions: reused(b.Actions), PageEvents: reused(b.PageEvents), Spans: reused(b.Spans),
 	}
 }
 

@@ -13,8 +13,12 @@ import (
 // that were good (docs/format-journal.md): a version byte, the envelope, then of each kind of
 // events their number (a varint) and the events. The envelope and each event are an item: which
 // fields are there (eight bytes, a bit a field, the first the lowest), and those fields. A field
-// that is zero is left out; so new ones may follow the last without a new version.
-const eventsVersion = 1
+// that is zero is left out; so new ones may follow the last without a new version. A list that an older reader
+// does not look for needs one: version 1, which is still read, ends before the page events.
+const (
+	eventsVersion      = 2
+	eventsVersionFirst = 1
+)
 
 // The limits of what is read. Those of texts are the beacon's.
 const (
@@ -34,6 +38,7 @@ type eventsCodec struct {
 	written []byte // while writing
 	text    string // while reading; the strings that are read are parts of it
 	at      int    // what is read next
+	version byte   // of what is read or written
 
 	present, bit uint64 // of the item at hand: the fields that are there, and the next field's bit
 	item         int    // where it begins in written
@@ -51,7 +56,7 @@ type eventPointer struct {
 // encode writes the envelope and the events of a beacon. What is counted as it comes in, such as what
 // was left out of it, is not written. The body is good until the next call.
 func (c *eventsCodec) encode(b *beacon.Beacon) []byte {
-	c.reading, c.written = false, append(c.written[:0], eventsVersion)
+	c.reading, c.version, c.written = false, eventsVersion, append(c.written[:0], eventsVersion)
 	c.beacon(b)
 	return c.written
 }
@@ -59,11 +64,13 @@ func (c *eventsCodec) encode(b *beacon.Beacon) []byte {
 // decode reads what encode wrote into b, whose memory is used again. On an error b is of no use.
 // The strings share one piece of memory; the clock is good until the next call.
 func (c *eventsCodec) decode(b *beacon.Beacon, body []byte) error {
-	if len(body) == 0 || body[0] != eventsVersion {
+	if len(body) == 0 || body[0] < eventsVersionFirst || body[0] > eventsVersion {
 		return errEvents
 	}
-	c.reading, c.failed, c.text, c.at = true, false, string(body), 1
-	*b = beacon.Beacon{Requests: b.Requests, Navigations: b.Navigations, WebVitals: b.WebVitals, Errors: b.Errors, Actions: b.Actions}
+	c.reading, c.failed, c.version, c.text, c.at = true, false, body[0], string(body), 1
+	*b = beacon.Beacon{
+		Requests: b.Requests, Navigations: b.Navigations, WebVitals: b.WebVitals, Errors: b.Errors, Actions: b.Actions, PageEvents: b.PageEvents,
+	}
 	c.beacon(b)
 	if c.failed || c.at != len(c.text) || b.Accepted() > beacon.MaxEvents {
 		return errEvents
@@ -90,6 +97,12 @@ func (c *eventsCodec) beacon(b *beacon.Beacon) {
 	items(c, &b.WebVitals, (*eventsCodec).webVital)
 	items(c, &b.Errors, (*eventsCodec).errorEvent)
 	items(c, &b.Actions, (*eventsCodec).action)
+	if c.version == eventsVersionFirst {
+		clear(b.PageEvents)
+		b.PageEvents = b.PageEvents[:0]
+		return
+	}
+	items(c, &b.PageEvents, (*eventsCodec).pageEvent)
 }
 
 func (c *eventsCodec) event(e *beacon.Event) {
@@ -218,6 +231,14 @@ func (c *eventsCodec) action(a *beacon.Action) {
 	c.string(&a.Name, beacon.MaxActionNameBytes)
 	c.number(&a.Duration)
 	c.string(&a.URL, beacon.MaxURLBytes)
+}
+
+func (c *eventsCodec) pageEvent(e *beacon.PageEvent) {
+	c.event(&e.Event)
+	c.string(&e.Type, beacon.MaxStringBytes)
+	c.string(&e.Name, beacon.MaxEventNameBytes)
+	c.number(&e.Duration)
+	c.string(&e.URL, beacon.MaxURLBytes)
 }
 
 // items goes over a list of events. What is read goes to the memory of the list.

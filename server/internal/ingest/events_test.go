@@ -46,6 +46,7 @@ func sameEvents(t testing.TB, got, want beacon.Beacon) {
 	for _, b := range []*beacon.Beacon{&got, &want} { // an empty list is as good as none
 		b.Requests, b.Navigations, b.WebVitals = append([]beacon.Request{}, b.Requests...), append([]beacon.Navigation{}, b.Navigations...), append([]beacon.WebVital{}, b.WebVitals...)
 		b.Errors, b.Actions = append([]beacon.ErrorEvent{}, b.Errors...), append([]beacon.Action{}, b.Actions...)
+		b.PageEvents = append([]beacon.PageEvent{}, b.PageEvents...)
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read\n%+v, want\n%+v", got, want)
@@ -126,6 +127,31 @@ func TestEventsAreStoredAsTheBeaconInJSON(t *testing.T) {
 	}
 }
 
+// A record of the version before, which ends before the page events, between two of today.
+func TestEventsOfTheVersionBefore(t *testing.T) {
+	full, err := beacon.Decode([]byte(everyEvent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := full
+	before.PageEvents = nil
+	body := new(eventsCodec).encode(&before)
+	body[0] = eventsVersionFirst
+	bare := full
+	bare.PageEvents = []beacon.PageEvent{{Event: beacon.Event{ID: [8]byte{1}}}}
+	var c eventsCodec
+	var got beacon.Beacon
+	for _, record := range []struct {
+		body []byte
+		want beacon.Beacon
+	}{{new(eventsCodec).encode(&full), full}, {body[:len(body)-1], before}, {new(eventsCodec).encode(&bare), bare}} {
+		if err := c.decode(&got, record.body); err != nil {
+			t.Fatalf("version %d: %v", record.body[0], err)
+		}
+		sameEvents(t, got, record.want)
+	}
+}
+
 func TestEventsThatAreNoneAreRefused(t *testing.T) {
 	b, err := beacon.Decode([]byte(everyEvent))
 	if err != nil {
@@ -143,7 +169,9 @@ func TestEventsThatAreNoneAreRefused(t *testing.T) {
 	unknownField := bytes.Clone(good)
 	unknownField[8] |= 0x80 // the last bit of the envelope
 	for name, body := range map[string][]byte{
-		"another version":         append([]byte{eventsVersion + 1}, good[1:]...),
+		"a later version":         append([]byte{eventsVersion + 1}, good[1:]...),
+		"a version before all":    append([]byte{eventsVersionFirst - 1}, good[1:]...),
+		"an earlier version":      append([]byte{eventsVersionFirst}, good[1:]...), // which has no page events
 		"bytes behind the end":    append(bytes.Clone(good), 0),
 		"an unknown field":        unknownField,
 		"an event without an id":  changed(func(b *beacon.Beacon) { b.Actions[0].ID = [8]byte{} }),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,50 @@ func TestPreflightOfAPageThatMayNotSend(t *testing.T) {
 		if got := rec.Header().Get("Access-Control-Allow-Origin"); rec.Code != http.StatusNoContent || got != allow || rec.Header().Get("Vary") != "Origin" {
 			t.Errorf("answered %d, Access-Control-Allow-Origin %q, want %q", rec.Code, got, allow)
 		}
+	}
+}
+
+// Every answer that a page can read lets it read when to come again, and why it was refused.
+func TestAnswersToBeaconsExposeTheirHeaders(t *testing.T) {
+	const origin = "https://shop.example"
+	for name, c := range map[string]struct {
+		gate   gate
+		full   bool
+		method string
+		body   string
+		status int
+	}{
+		"taken":              {gate{allow: "*"}, false, http.MethodPost, envelope(fetchEvent), 202},
+		"preflight":          {gate{allow: "*"}, false, http.MethodOptions, "", 204},
+		"another method":     {gate{allow: "*"}, false, http.MethodGet, "", 405},
+		"malformed":          {gate{allow: "*"}, false, http.MethodPost, "x", 400},
+		"too large":          {gate{allow: "*"}, false, http.MethodPost, strings.Repeat(" ", 1<<20+1), 413},
+		"rate limited":       {gate{sender: refused{http.StatusTooManyRequests, "rate_limited"}}, false, http.MethodPost, envelope(), 429},
+		"origin not allowed": {gate{application: refused{http.StatusForbidden, "origin_not_allowed"}}, false, http.MethodPost, envelope(), 403},
+		"journal full":       {gate{allow: origin}, true, http.MethodPost, envelope(fetchEvent), 429},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &memory{}
+			if c.full {
+				w.err = errJournal
+			}
+			r := guarded(t, w, &c.gate)
+			r.IsFull = func(err error) bool { return errors.Is(err, errJournal) }
+			req := httptest.NewRequest(c.method, "/beacon", strings.NewReader(c.body))
+			req.Header.Set("Origin", origin)
+			rec := httptest.NewRecorder()
+			r.Beacon().ServeHTTP(rec, req)
+			h := rec.Header()
+			if rec.Code != c.status || h.Get("Access-Control-Allow-Origin") == "" {
+				t.Errorf("answered %d, headers %v; want %d", rec.Code, h, c.status)
+			}
+			exposed := h.Get("Access-Control-Expose-Headers")
+			for _, name := range []string{RejectReasonHeader, "Retry-After"} {
+				if !slices.Contains(strings.Split(exposed, ", "), name) {
+					t.Errorf("%s is not among the headers that a page may read, %q", name, exposed)
+				}
+			}
+		})
 	}
 }
 

@@ -77,7 +77,7 @@ func (m *metrics) begin() {
 	for reason := spanGood + 1; reason < spanReasons; reason++ {
 		m.spansRejected.WithLabelValues(reason.String())
 	}
-	for _, kind := range []string{"request", "navigation", "web_vital", "error", "action"} {
+	for _, kind := range []string{"request", "navigation", "web_vital", "error", "action", "custom", "long_frame", "visibility"} {
 		m.events.WithLabelValues(kind)
 	}
 }

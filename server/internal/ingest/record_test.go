@@ -46,7 +46,7 @@ func TestRecordHeader(t *testing.T) {
 
 // frozen are records as a journal may hold them for ever. Make a new one for a new version; never
 // change one that is there.
-var frozen = map[string]byte{"beacon-v1": RecordBeacon, "traces-v1": RecordTraces, "events-v1": RecordEvents}
+var frozen = map[string]byte{"beacon-v1": RecordBeacon, "traces-v1": RecordTraces, "events-v1": RecordEvents, "events-v2": RecordEvents}
 
 func TestFrozenRecords(t *testing.T) {
 	for name, kind := range frozen {
@@ -111,6 +111,9 @@ func lines(t *testing.T, b *store.Batch) []byte {
 	for _, v := range b.Actions {
 		line(v)
 	}
+	for _, v := range b.PageEvents {
+		line(v)
+	}
 	for _, v := range b.Spans {
 		line(v)
 	}
@@ -131,9 +134,12 @@ func newFrozen(t *testing.T, kind byte) []byte {
 
 var everyEvent = envelope(fetchEvent,
 	`{"type":"navigation","id":"aaaaaaaaaaaaaaaa","start":0,"url.full":"https://shop.example/cart/4711","navigation.type":"reload","performance.timing":{"dom_complete":700},"extra":1}`,
-	`{"type":"web_vital","id":"cccccccccccccccc","start":900,"web_vital.name":"LCP","web_vital.value":812.5,"web_vital.rating":"good"}`,
+	`{"type":"web_vital","id":"cccccccccccccccc","start":900,"web_vital.name":"LCP","web_vital.value":812.5,"web_vital.rating":"good","web_vital.target":"#hero"}`,
 	`{"type":"error","id":"dddddddddddddddd","start":901,"error.source":"exception","exception.type":"TypeError","exception.message":"cart 7 is gone","exception.stacktrace":"TypeError: cart 7 is gone\n    at f (https://shop.example/a.js:1:2)","error.handled":true,"error.request_id":"c3a1f0047be2d915","action.id":"eeeeeeeeeeeeeeee"}`,
 	`{"type":"action","id":"eeeeeeeeeeeeeeee","start":880,"action.kind":"click","action.name":"Pay now","duration":80.5,"url.full":"https://shop.example/cart/4711"}`,
+	`{"type":"custom","id":"0c0c0c0c0c0c0c0c","start":902,"event.name":"checkout","duration":12.5,"url.full":"https://shop.example/cart/4711","event_properties.items":3}`,
+	`{"type":"long_frame","id":"1f1f1f1f1f1f1f1f","start":903,"duration":120,"long_frame.kind":"animation_frame","long_frame.blocking_duration":70.5,"long_frame.scripts":[{"invoker":"#pay.onclick"}]}`,
+	`{"type":"visibility","id":"5151515151515151","start":904,"visibility.state":"hidden"}`,
 )
 
 func TestEveryEventIsMapped(t *testing.T) {
@@ -141,17 +147,17 @@ func TestEveryEventIsMapped(t *testing.T) {
 	r := newReceiver(t, w)
 	r.Client = func(*http.Request) model.Client { return visitor }
 	resp := post(t, r.Beacon(), "", everyEvent)
-	if got, want := bodyOf(t, resp), `{"accepted":5,"rejected":{}}`; got != want {
+	if got, want := bodyOf(t, resp), `{"accepted":8,"rejected":{}}`; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
 	b := w.stored()
-	if len(b.Requests) != 1 || len(b.Navigations) != 1 || len(b.WebVitals) != 1 || len(b.Errors) != 1 || len(b.Actions) != 1 {
+	if len(b.Requests) != 1 || len(b.Navigations) != 1 || len(b.WebVitals) != 1 || len(b.Errors) != 1 || len(b.Actions) != 1 || len(b.PageEvents) != 3 {
 		t.Fatalf("stored %+v", b)
 	}
 	if b.Requests[0].URLPattern != "/api/cart" || b.Navigations[0].URLPattern != "/cart/{id}" {
 		t.Errorf("patterns %q and %q", b.Requests[0].URLPattern, b.Navigations[0].URLPattern)
 	}
-	for _, f := range []model.Frontend{b.Requests[0].Frontend, b.Navigations[0].Frontend, b.WebVitals[0].Frontend, b.Errors[0].Frontend, b.Actions[0].Frontend} {
+	for _, f := range []model.Frontend{b.Requests[0].Frontend, b.Navigations[0].Frontend, b.WebVitals[0].Frontend, b.Errors[0].Frontend, b.Actions[0].Frontend, b.PageEvents[0].Frontend} {
 		if f.Client != visitor || f.SessionID == "" {
 			t.Errorf("frontend %+v", f)
 		}
@@ -167,6 +173,21 @@ func TestEveryEventIsMapped(t *testing.T) {
 	a := b.Actions[0]
 	if a.Kind != "click" || a.Name != "Pay now" || a.Duration != 80500*time.Microsecond || a.URL != "https://shop.example/cart/4711" || a.Start.IsZero() {
 		t.Errorf("action %+v", a)
+	}
+	if v := b.WebVitals[0]; v.Attributes != `{"web_vital.target":"#hero"}` {
+		t.Errorf("web vital %+v", v)
+	}
+	for i, want := range []model.PageEvent{
+		{Type: "custom", Name: "checkout", Duration: 12500 * time.Microsecond, URL: "https://shop.example/cart/4711", Attributes: `{"event_properties.items":3}`},
+		{Type: "long_frame", Name: "animation_frame", Duration: 120 * time.Millisecond, Attributes: `{"long_frame.blocking_duration":70.5,"long_frame.scripts":[{"invoker":"#pay.onclick"}]}`},
+		{Type: "visibility", Name: "hidden"},
+	} {
+		e := b.PageEvents[i]
+		want.ID, want.Frontend, want.Start, want.Clock, want.Received = e.ID, e.Frontend, e.Start, e.Clock, e.Received
+		if e != want || e.ID.IsZero() || e.Start.IsZero() || e.Received.IsZero() {
+			t.Errorf("page event %+v, want %+v", e, want)
+		}
+		counted(t, r.metrics.events, e.Type, 1)
 	}
 	counted(t, r.metrics.events, "error", 1)
 	counted(t, r.metrics.events, "action", 1)

@@ -274,6 +274,8 @@ type WebVital struct {
 	Name   string  // LCP, INP, CLS, FCP, TTFB
 	Value  float64 // milliseconds; a score for CLS
 	Rating string  // good, needs-improvement, poor
+
+	Attributes Attributes // to what the value is put down, among others
 }
 
 // ErrorEvent is something that went wrong in the page or app.
@@ -308,5 +310,21 @@ type ActionEvent struct {
 	URL        string // of the page
 	Kind       string // click, tap, key, scroll, custom, ...
 	Name       string // what was acted upon, such as a button's text
+	Attributes Attributes
+}
+
+// PageEvent is something else that happened in the page: what the application reports by a name of its own, a time
+// in which the page could not answer its user, or a change of its visibility.
+type PageEvent struct {
+	ID EventID
+	Frontend
+	Start    time.Time
+	Duration time.Duration // 0 where it has none
+	Clock    Clock
+	Received time.Time
+
+	URL        string // of the page
+	Type       string // custom, long_frame, visibility
+	Name       string // the application's; animation_frame, task; visible, hidden
 	Attributes Attributes
 }

@@ -26,6 +26,7 @@ type Batch struct {
 	WebVitals   []model.WebVital
 	Errors      []model.ErrorEvent
 	Actions     []model.ActionEvent
+	PageEvents  []model.PageEvent
 	Spans       []model.Span
 
 	// Position is the place in the journal of the last of these values. It is committed
@@ -37,7 +38,7 @@ type Batch struct {
 
 // Len returns the number of values in the batch.
 func (b *Batch) Len() int {
-	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Errors) + len(b.Actions) + len(b.Spans)
+	return len(b.Requests) + len(b.Navigations) + len(b.WebVitals) + len(b.Errors) + len(b.Actions) + len(b.PageEvents) + len(b.Spans)
 }
 
 // Writer takes values in.
