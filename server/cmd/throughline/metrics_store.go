@@ -49,7 +49,8 @@ func (c *usageCollector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	for kind, n := range map[string]int64{
-		"requests": u.Requests, "navigations": u.Navigations, "web_vitals": u.WebVitals, "errors": u.Errors, "actions": u.Actions, "spans": u.Spans,
+		"requests": u.Requests, "navigations": u.Navigations, "web_vitals": u.WebVitals, "errors": u.Errors, "actions": u.Actions, "page_events": u.PageEvents,
+		"spans": u.Spans,
 	} {
 		ch <- prometheus.MustNewConstMetric(descRows(), prometheus.GaugeValue, float64(n), kind)
 	}

@@ -92,7 +92,7 @@ func TestUsageIsCountedOnceAMinute(t *testing.T) {
 			}
 		}
 		for range 59 {
-			rows(6)
+			rows(7)
 			<-time.After(time.Second)
 		}
 		if from.asked != 1 {

@@ -59,7 +59,7 @@ type Journal struct {
 // Retention is how long data is kept, by kind, counted from its start.
 type Retention struct {
 	Requests    Period `yaml:"requests" default:"30d" env:"THROUGHLINE_RETENTION_REQUESTS" help:"How long requests are kept, with their verdicts: 30d, 12h; 0: for ever."`
-	Navigations Period `yaml:"navigations" default:"30d" env:"THROUGHLINE_RETENTION_NAVIGATIONS" help:"How long page loads are kept, with web vitals and actions; 0: for ever."`
+	Navigations Period `yaml:"navigations" default:"30d" env:"THROUGHLINE_RETENTION_NAVIGATIONS" help:"How long page loads are kept, with web vitals, actions and page events; 0: for ever."`
 	Errors      Period `yaml:"errors" default:"30d" env:"THROUGHLINE_RETENTION_ERRORS" help:"How long errors are kept; 0: for ever."`
 	Spans       Period `yaml:"spans" default:"30d" env:"THROUGHLINE_RETENTION_SPANS" help:"How long spans are kept; 0: for ever."`
 }

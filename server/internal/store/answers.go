@@ -160,6 +160,7 @@ type Events struct {
 	WebVitals   []model.WebVital
 	Errors      []model.ErrorEvent
 	Actions     []model.ActionEvent
+	PageEvents  []model.PageEvent
 	Truncated   bool // of some kind there are more than the limit
 }
 

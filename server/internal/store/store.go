@@ -158,15 +158,15 @@ type Janitor interface {
 // Retention holds the time before which data of each kind may go; zero: never.
 type Retention struct {
 	Requests    time.Time
-	Navigations time.Time // web vitals and actions too
+	Navigations time.Time // web vitals, actions and page events too
 	Errors      time.Time
 	Spans       time.Time
 }
 
 // Usage is how much an engine holds.
 type Usage struct {
-	Requests, Navigations, WebVitals, Errors, Actions, Spans int64
-	Bytes                                                    int64 // on disk
+	Requests, Navigations, WebVitals, Errors, Actions, PageEvents, Spans int64
+	Bytes                                                                int64 // on disk
 }
 
 // Watermark is how far the link pass has come: everything written up to it has

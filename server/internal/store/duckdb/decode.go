@@ -211,7 +211,7 @@ func webVitalColumns(v *model.WebVital) []any {
 	c := append([]any{&seq}, frontendColumns(&v.ID, &v.Frontend)...)
 	c = append(c, (*timeColumn)(&v.Time))
 	c = append(c, clockColumns(&v.Clock, &v.Received)...)
-	return append(c, &v.URL, &v.Name, &v.Value, &v.Rating)
+	return append(c, &v.URL, &v.Name, &v.Value, &v.Rating, &v.Attributes)
 }
 
 func errorColumns(v *model.ErrorEvent) []any {
@@ -229,6 +229,14 @@ func actionColumns(a *model.ActionEvent) []any {
 	c = append(c, (*timeColumn)(&a.Start), &a.Duration)
 	c = append(c, clockColumns(&a.Clock, &a.Received)...)
 	return append(c, &a.URL, &a.Kind, &a.Name, &a.Attributes)
+}
+
+func pageEventColumns(e *model.PageEvent) []any {
+	var seq uint64
+	c := append([]any{&seq}, frontendColumns(&e.ID, &e.Frontend)...)
+	c = append(c, (*timeColumn)(&e.Start), &e.Duration)
+	c = append(c, clockColumns(&e.Clock, &e.Received)...)
+	return append(c, &e.URL, &e.Type, &e.Name, &e.Attributes)
 }
 
 // spanColumns are the destinations of the columns of spans.

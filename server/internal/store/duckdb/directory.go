@@ -55,6 +55,7 @@ const (
 	keyPage                            // a page's id
 	keyResponse                        // a response id with its URL
 	keyShared                          // the key of an answer that an earlier row may have got too
+	keyPageEvent                       // a page event's id; the kinds are part of the hashes that files hold, so that new ones come last
 )
 
 // key is a kind and an id of it as a number; hash makes filters' bits of it.

@@ -26,15 +26,16 @@ const (
 	webVitals
 	errorEvents
 	actions
+	pageEvents
 	spans
 	tables // how many
 )
 
 // tableNames are the names of the tables, as in schema.sql.
-var tableNames = [tables]string{"requests", "navigations", "web_vitals", "errors", "actions", "spans"}
+var tableNames = [tables]string{"requests", "navigations", "web_vitals", "errors", "actions", "page_events", "spans"}
 
 // idKeys are the kinds of the keys by which rows of a table are the same; not of spans.
-var idKeys = [...]keyKind{keyRequest, keyNavigation, keyWebVital, keyError, keyAction}
+var idKeys = [...]keyKind{keyRequest, keyNavigation, keyWebVital, keyError, keyAction, keyPageEvent}
 
 // row is what the writer needs to know of a row beside its columns.
 type row struct {
@@ -72,7 +73,7 @@ func (r *rows) count() (n int) {
 func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 	e.reset()
 	r := rows{memory: e}
-	for t, n := range [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.Spans)} {
+	for t, n := range [tables]int{len(b.Requests), len(b.Navigations), len(b.WebVitals), len(b.Errors), len(b.Actions), len(b.PageEvents), len(b.Spans)} {
 		r.of[t] = make([]row, 0, n)
 	}
 	// Rows point into these, so they must not grow.
@@ -121,6 +122,13 @@ func encode(b store.Batch, firstDue time.Duration, e *encoder) (*rows, error) {
 		putAction(e.begin(actions), v)
 		if err := r.endFrontend(actions, v.ID, &v.Frontend); err != nil {
 			return nil, fmt.Errorf("action %v: %w", v.ID, err)
+		}
+	}
+	for i := range b.PageEvents {
+		v := &b.PageEvents[i]
+		putPageEvent(e.begin(pageEvents), v)
+		if err := r.endFrontend(pageEvents, v.ID, &v.Frontend); err != nil {
+			return nil, fmt.Errorf("page event %v: %w", v.ID, err)
 		}
 	}
 	r.spans = make([]recentSpan, len(b.Spans))
@@ -324,6 +332,7 @@ func putWebVital(c *columns, v *model.WebVital) {
 	c.text(v.URL, v.Name)
 	c.double(v.Value)
 	c.text(v.Rating)
+	c.blob(valid(string(v.Attributes)))
 }
 
 func putError(c *columns, v *model.ErrorEvent) {
@@ -344,6 +353,15 @@ func putAction(c *columns, a *model.ActionEvent) {
 	putClock(c, a.Clock, a.Received)
 	c.text(a.URL, a.Kind, a.Name)
 	c.blob(valid(string(a.Attributes)))
+}
+
+func putPageEvent(c *columns, e *model.PageEvent) {
+	putFrontend(c, e.ID, &e.Frontend)
+	c.time(e.Start)
+	c.durations(e.Duration)
+	putClock(c, e.Clock, e.Received)
+	c.text(e.URL, e.Type, e.Name)
+	c.blob(valid(string(e.Attributes)))
 }
 
 func putSpan(c *columns, s *model.Span) {

@@ -17,7 +17,7 @@ import (
 )
 
 // everyForm is a batch with all forms in which the ids of a row may be those of another column, or not, and the links of its
-// requests. testdata/v2.duckdb.gz holds it as format version 2 had it.
+// requests. testdata/v2.duckdb.gz and v3.duckdb.gz hold it as format versions 2 and 3 had it.
 func everyForm() (b store.Batch, links []model.Link) {
 	g := newTraffic(9)
 	far := func(year int) time.Time { return time.Date(year, 2, 3, 4, 5, 6, 7, time.UTC) }

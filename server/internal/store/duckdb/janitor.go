@@ -14,14 +14,14 @@ import (
 )
 
 // timeColumns are the columns by which rows of each table grow old.
-var timeColumns = [tables]string{"start", "start", "time", "time", "start", "start"}
+var timeColumns = [tables]string{"start", "start", "time", "time", "start", "start", "start"}
 
 // Expire implements store.Janitor. Rows stand in the order of their coming, so that the oldest
 // stretches of a table go whole, and their space in the file is used again.
 func (s *Store) Expire(ctx context.Context, before store.Retention) error {
 	const op = "expire"
 	until := [tables]time.Time{
-		requests: before.Requests, navigations: before.Navigations, webVitals: before.Navigations, actions: before.Navigations,
+		requests: before.Requests, navigations: before.Navigations, webVitals: before.Navigations, actions: before.Navigations, pageEvents: before.Navigations,
 		errorEvents: before.Errors, spans: before.Spans,
 	}
 	// Each table in a commit of its own, so that writing does not wait for all of them.
@@ -68,7 +68,7 @@ func (s *Store) forget(ctx context.Context, op string) error {
 func (s *Store) Usage(ctx context.Context) (store.Usage, error) {
 	const op = "usage"
 	columns := func(u *store.Usage) []any {
-		return []any{&u.Requests, &u.Navigations, &u.WebVitals, &u.Errors, &u.Actions, &u.Spans}
+		return []any{&u.Requests, &u.Navigations, &u.WebVitals, &u.Errors, &u.Actions, &u.PageEvents, &u.Spans}
 	}
 	found, err := readAll(ctx, s, op, columns, sqlUsage)
 	if err != nil {

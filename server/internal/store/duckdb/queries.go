@@ -11,10 +11,14 @@ var (
 	sqlSchema string
 	//go:embed sql/schema_2.sql
 	sqlSchema2 string
+	//go:embed sql/schema_3.sql
+	sqlSchema3 string
 	//go:embed sql/migrate_1.sql
 	sqlMigrate1 string
 	//go:embed sql/migrate_2.sql
 	sqlMigrate2 string
+	//go:embed sql/migrate_3.sql
+	sqlMigrate3 string
 	//go:embed sql/put_group.sql
 	sqlPutGroup string
 	//go:embed sql/judged.sql
@@ -143,6 +147,7 @@ var sqlKeys = [tables]string{
 	"SELECT seq, id, session_id, page_id FROM web_vitals WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM errors WHERE seq BETWEEN $1 AND $2",
 	"SELECT seq, id, session_id, page_id FROM actions WHERE seq BETWEEN $1 AND $2",
+	"SELECT seq, id, session_id, page_id FROM page_events WHERE seq BETWEEN $1 AND $2",
 	`SELECT seq, trace_id, span_id,
 		CASE WHEN kind = 2 AND dtr_state = 'valid' THEN ` + sqlDtrSpan + ` END
 		FROM spans WHERE seq BETWEEN $1 AND $2`,

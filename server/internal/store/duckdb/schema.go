@@ -11,7 +11,7 @@ import (
 
 // migration returns the script that brings a file to the next version.
 func migration(version int) string {
-	scripts := [schemaVersion - 1]struct{ moves, schema string }{{sqlMigrate1, sqlSchema2}, {sqlMigrate2, sqlSchema}}
+	scripts := [schemaVersion - 1]struct{ moves, schema string }{{sqlMigrate1, sqlSchema2}, {sqlMigrate2, sqlSchema3}, {moves: sqlMigrate3}}
 	return strings.Replace(scripts[version-1].moves, "/*schema*/", scripts[version-1].schema, 1)
 }
 
@@ -72,11 +72,11 @@ func inTransaction(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) erro
 	return tx.Commit()
 }
 
-// seedState gives the directory's hash its seed, for the life of the file.
+// seedState gives the directory's hash its seed, for the life of the file, where it has none yet.
 func seedState(ctx context.Context, tx *sql.Tx) error {
 	var seed [16]byte
 	_, _ = rand.Read(seed[:]) // it never fails
-	_, err := tx.ExecContext(ctx, "UPDATE state SET seed0 = $1, seed1 = $2",
+	_, err := tx.ExecContext(ctx, "UPDATE state SET seed0 = $1, seed1 = $2 WHERE seed0 = 0 AND seed1 = 0",
 		unsigned(binary.BigEndian.Uint64(seed[:8])), unsigned(binary.BigEndian.Uint64(seed[8:])))
 	return err
 }

@@ -61,6 +61,9 @@ func (s *Store) Events(ctx context.Context, k store.EventsKey, limit int) (store
 	if all.Actions, err = eventsOf(ctx, &e, "actions", "start", actionColumns, func(a *model.ActionEvent) (time.Time, model.EventID) { return a.Start, a.ID }); err != nil {
 		return store.Events{}, err
 	}
+	if all.PageEvents, err = eventsOf(ctx, &e, "page_events", "start", pageEventColumns, func(v *model.PageEvent) (time.Time, model.EventID) { return v.Start, v.ID }); err != nil {
+		return store.Events{}, err
+	}
 	all.Truncated = e.truncated
 	return all, nil
 }

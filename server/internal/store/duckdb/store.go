@@ -21,7 +21,7 @@ import (
 )
 
 // schemaVersion is the version of the file format that schema.sql makes.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // storageVersion is the version of DuckDB's own format that new files get: the first
 // that knows all compressions which schema.sql names.

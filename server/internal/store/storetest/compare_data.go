@@ -195,6 +195,7 @@ func (w *world) webVital() model.WebVital {
 	return model.WebVital{
 		ID: w.id(), Frontend: w.frontend(), Time: w.time(), Clock: w.clock(), Received: w.received(), URL: w.url(),
 		Name: pick(w, "LCP", "CLS"), Value: pick(w, 0, 0.1+0.2, 1e300, 1234.5), Rating: pick(w, "", "good", "poor"),
+		Attributes: w.attributes(),
 	}
 }
 
@@ -214,6 +215,13 @@ func (w *world) action() model.ActionEvent {
 	return model.ActionEvent{
 		ID: w.id(), Frontend: w.frontend(), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.received(), URL: w.url(),
 		Kind: pick(w, "click", "key"), Name: pick(w, texts...), Attributes: w.attributes(),
+	}
+}
+
+func (w *world) pageEvent() model.PageEvent {
+	return model.PageEvent{
+		ID: w.id(), Frontend: w.frontend(), Start: w.time(), Duration: w.duration(), Clock: w.clock(), Received: w.received(), URL: w.url(),
+		Type: pick(w, "custom", "long_frame", "visibility"), Name: pick(w, texts...), Attributes: w.attributes(),
 	}
 }
 
@@ -256,7 +264,7 @@ func several[T any](w *world, draw func() T) []T {
 func (w *world) batch() store.Batch {
 	b := store.Batch{
 		Requests: several(w, w.request), Navigations: several(w, w.navigation), WebVitals: several(w, w.webVital),
-		Errors: several(w, w.error), Actions: several(w, w.action), Spans: slices.Concat(several(w, w.span), several(w, w.span)),
+		Errors: several(w, w.error), Actions: several(w, w.action), PageEvents: several(w, w.pageEvent), Spans: slices.Concat(several(w, w.span), several(w, w.span)),
 	}
 	switch w.IntN(5) {
 	case 0:
@@ -344,6 +352,9 @@ func parts(b store.Batch) []store.Batch {
 	}
 	for i := range b.Actions {
 		all = append(all, store.Batch{Actions: b.Actions[i : i+1]})
+	}
+	for i := range b.PageEvents {
+		all = append(all, store.Batch{PageEvents: b.PageEvents[i : i+1]})
 	}
 	for i := range b.Spans {
 		all = append(all, store.Batch{Spans: b.Spans[i : i+1]})

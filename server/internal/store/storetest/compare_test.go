@@ -55,6 +55,8 @@ func (m *mutant) Write(ctx context.Context, b store.Batch) error {
 		b.WebVitals = nil
 	case "Write of actions":
 		b.Actions = nil
+	case "Write of page events":
+		b.PageEvents = nil
 	}
 	return m.reference.Write(ctx, b)
 }
@@ -263,7 +265,7 @@ func TestCompareFindsFaults(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []string{
 		"Reopen", "Write ignores the position", "Write takes the last of equal ids", "Write of web vitals", "Write of actions",
-		"Requests", "Requests counts the bound in", "Requests forgets Not", "Requests takes the place along",
+		"Write of page events", "Requests", "Requests counts the bound in", "Requests forgets Not", "Requests takes the place along",
 		"Requests orders ties otherwise", "Requests by a nanosecond", "Request finds what is not there", "Request", "Tail", "Trace",
 		"TraceRequests", "Traces", "Traces of longer spans", "Evidence", "Facets", "Coverage", "Coverage knows no rest",
 		"Endpoints by a bucket", "Endpoints by the time", "ServiceMap", "ServiceMap tells of no sample", "Services", "Sessions", "Events",

@@ -44,6 +44,7 @@ func oneOfEach(n int, at time.Time) store.Batch {
 		WebVitals:   []model.WebVital{{ID: e.ID, Frontend: seen, Time: at}},
 		Errors:      []model.ErrorEvent{{ID: e.ID, Frontend: seen, Time: at}},
 		Actions:     []model.ActionEvent{{ID: e.ID, Frontend: seen, Start: at}},
+		PageEvents:  []model.PageEvent{{ID: e.ID, Frontend: seen, Start: at}},
 		Spans:       []model.Span{s},
 	}
 }
@@ -70,7 +71,7 @@ func testExpireKinds(t *testing.T, st Store) {
 		write(t, st, oneOfEach(n, old.Add(time.Duration(n))))
 		write(t, st, oneOfEach(10+n, epoch.Add(time.Duration(n))))
 	}
-	want := store.Usage{Requests: 10, Navigations: 10, WebVitals: 10, Errors: 10, Actions: 10, Spans: 10}
+	want := store.Usage{Requests: 10, Navigations: 10, WebVitals: 10, Errors: 10, Actions: 10, PageEvents: 10, Spans: 10}
 	diff(t, "usage", want, usage(t, st))
 	expire(t, st, store.Retention{})
 	diff(t, "usage after nothing was to go", want, usage(t, st))
@@ -80,7 +81,7 @@ func testExpireKinds(t *testing.T, st Store) {
 		after func(u *store.Usage)
 	}{
 		{"requests", store.Retention{Requests: epoch}, func(u *store.Usage) { u.Requests = 5 }},
-		{"navigations", store.Retention{Navigations: epoch}, func(u *store.Usage) { u.Navigations, u.WebVitals, u.Actions = 5, 5, 5 }},
+		{"navigations", store.Retention{Navigations: epoch}, func(u *store.Usage) { u.Navigations, u.WebVitals, u.Actions, u.PageEvents = 5, 5, 5, 5 }},
 		{"errors", store.Retention{Errors: epoch}, func(u *store.Usage) { u.Errors = 5 }},
 		{"spans", store.Retention{Spans: epoch}, func(u *store.Usage) { u.Spans = 5 }},
 		{"again", store.Retention{Requests: epoch, Navigations: epoch, Errors: epoch, Spans: epoch}, func(*store.Usage) {}},
@@ -91,7 +92,7 @@ func testExpireKinds(t *testing.T, st Store) {
 	}
 	e := must[store.Events](t)(st.Events(t.Context(), store.EventsKey{SessionID: "s"}, 50))
 	diff(t, "requests", []int{11, 12, 13, 14, 15}, ids(e.Requests))
-	if len(e.Navigations) != 5 || len(e.WebVitals) != 5 || len(e.Errors) != 5 || len(e.Actions) != 5 {
+	if len(e.Navigations) != 5 || len(e.WebVitals) != 5 || len(e.Errors) != 5 || len(e.Actions) != 5 || len(e.PageEvents) != 5 {
 		t.Errorf("events: %+v, want 5 of each kind", e)
 	}
 	for n := 1; n <= 5; n++ {
@@ -180,7 +181,7 @@ func testExpireReopen(t *testing.T, st Store) {
 	write(t, st, oneOfEach(4, epoch))
 	expire(t, st, store.Retention{Requests: epoch, Navigations: epoch, Errors: epoch, Spans: epoch})
 	st = st.Reopen(t)
-	want := store.Usage{Requests: 1, Navigations: 1, WebVitals: 1, Errors: 1, Actions: 1, Spans: 1}
+	want := store.Usage{Requests: 1, Navigations: 1, WebVitals: 1, Errors: 1, Actions: 1, PageEvents: 1, Spans: 1}
 	diff(t, "usage after a restart", want, usage(t, st))
 	write(t, st, oneOfEach(4, epoch))
 	diff(t, "usage after the rest was written again", want, usage(t, st))
@@ -214,8 +215,9 @@ func testUsage(t *testing.T, st Store) {
 	b.Requests = append(b.Requests, request(2), request(1))
 	b.Spans = append(b.Spans, span(5, 5), span(5, 6))
 	b.Actions = nil
+	b.PageEvents = append(b.PageEvents, model.PageEvent{ID: eventID(2)}, model.PageEvent{ID: eventID(1)})
 	write(t, st, b)
-	diff(t, "usage", store.Usage{Requests: 2, Navigations: 1, WebVitals: 1, Errors: 1, Spans: 3}, usage(t, st))
+	diff(t, "usage", store.Usage{Requests: 2, Navigations: 1, WebVitals: 1, Errors: 1, PageEvents: 2, Spans: 3}, usage(t, st))
 }
 
 func position(t *testing.T, st Store) store.Position {
@@ -259,7 +261,7 @@ func testPositionBefore(t *testing.T, st Store) {
 	b.Position = 13
 	write(t, st, b)
 	write(t, st, b)
-	diff(t, "usage after the next", store.Usage{Requests: 2, Navigations: 1, WebVitals: 1, Errors: 1, Actions: 1, Spans: 1}, usage(t, st))
+	diff(t, "usage after the next", store.Usage{Requests: 2, Navigations: 1, WebVitals: 1, Errors: 1, Actions: 1, PageEvents: 1, Spans: 1}, usage(t, st))
 }
 
 func testPositionReopen(t *testing.T, st Store) {

@@ -237,6 +237,7 @@ func testEvents(t *testing.T, st Store) {
 		b.WebVitals = append(b.WebVitals, model.WebVital{ID: id, Frontend: f, Time: epoch})
 		b.Errors = append(b.Errors, model.ErrorEvent{ID: id, Frontend: f, Time: epoch})
 		b.Actions = append(b.Actions, model.ActionEvent{ID: id, Frontend: f, Start: epoch})
+		b.PageEvents = append(b.PageEvents, model.PageEvent{ID: id, Frontend: f, Start: epoch})
 	}
 	write(t, st, b)
 	for key, want := range map[store.EventsKey][]int{
@@ -250,6 +251,7 @@ func testEvents(t *testing.T, st Store) {
 			e.WebVitals = append(e.WebVitals, b.WebVitals[n-1])
 			e.Errors = append(e.Errors, b.Errors[n-1])
 			e.Actions = append(e.Actions, b.Actions[n-1])
+			e.PageEvents = append(e.PageEvents, b.PageEvents[n-1])
 		}
 		diff(t, fmt.Sprintf("events of %+v", key), e, must[store.Events](t)(st.Events(t.Context(), key, 10)))
 	}
@@ -268,13 +270,14 @@ func testEventsOrder(t *testing.T, st Store) {
 		b.Requests = append(b.Requests, model.RequestEvent{ID: eventID(n), Frontend: f, Start: at})
 		if n > 1 {
 			b.Actions = append(b.Actions, model.ActionEvent{ID: eventID(n), Frontend: f, Start: at})
+			b.PageEvents = append(b.PageEvents, model.PageEvent{ID: eventID(n), Frontend: f, Start: at})
 		}
 		if n > 3 {
 			b.WebVitals = append(b.WebVitals, model.WebVital{ID: eventID(n), Frontend: f, Time: at})
 		}
 	}
 	write(t, st, b)
-	for limit, want := range [][3][]int{
+	for limit, want := range [][3][]int{ // requests; actions, and page events like them; web vitals
 		{nil, nil, nil}, {{1}, {2}, {4}}, {{1, 2}, {2, 3}, {4, 5}}, {{1, 2, 3}, {2, 3, 4}, {4, 5}},
 		{{1, 2, 3, 4}, {2, 3, 4, 5}, {4, 5}}, {{1, 2, 3, 4, 5}, {2, 3, 4, 5}, {4, 5}}, {{1, 2, 3, 4, 5}, {2, 3, 4, 5}, {4, 5}},
 	} {
@@ -284,6 +287,11 @@ func testEventsOrder(t *testing.T, st Store) {
 		for _, a := range e.Actions {
 			got[1] = append(got[1], number(a.ID))
 		}
+		var pageEvents []int
+		for _, p := range e.PageEvents {
+			pageEvents = append(pageEvents, number(p.ID))
+		}
+		diff(t, fmt.Sprintf("page events, limit %d", limit), want[1], pageEvents)
 		for _, v := range e.WebVitals {
 			got[2] = append(got[2], number(v.ID))
 		}

@@ -26,6 +26,7 @@ type Memory struct {
 	webVitals   []model.WebVital
 	errors      []model.ErrorEvent
 	actions     []model.ActionEvent
+	pageEvents  []model.PageEvent
 	spans       []*spanRow
 	annotations []store.Annotation
 
@@ -69,6 +70,7 @@ type index struct {
 	webVitals   map[model.EventID]bool
 	errors      map[model.EventID]bool
 	actions     map[model.EventID]bool
+	pageEvents  map[model.EventID]bool
 	spans       map[model.SpanContext]bool
 
 	byTrace     map[tracecontext.TraceID][]*spanRow
@@ -138,6 +140,7 @@ func (m *Memory) Write(ctx context.Context, b store.Batch) error {
 	m.webVitals = appendNew(m.webVitals, b.WebVitals, m.index.webVitals, webVitalID)
 	m.errors = appendNew(m.errors, b.Errors, m.index.errors, errorID)
 	m.actions = appendNew(m.actions, b.Actions, m.index.actions, actionID)
+	m.pageEvents = appendNew(m.pageEvents, b.PageEvents, m.index.pageEvents, pageEventID)
 	for i := range b.Spans {
 		s := &spanRow{cloneSpan(b.Spans[i]), m.writes}
 		if m.index.spans[contextOf(&s.Span)] {
@@ -164,6 +167,7 @@ func navigationID(e *model.NavigationEvent) model.EventID { return e.ID }
 func webVitalID(e *model.WebVital) model.EventID          { return e.ID }
 func errorID(e *model.ErrorEvent) model.EventID           { return e.ID }
 func actionID(e *model.ActionEvent) model.EventID         { return e.ID }
+func pageEventID(e *model.PageEvent) model.EventID        { return e.ID }
 
 func contextOf(s *model.Span) model.SpanContext {
 	return model.SpanContext{TraceID: s.TraceID, SpanID: s.SpanID}
@@ -200,6 +204,7 @@ func (m *Memory) reindex() {
 		webVitals:   map[model.EventID]bool{},
 		errors:      map[model.EventID]bool{},
 		actions:     map[model.EventID]bool{},
+		pageEvents:  map[model.EventID]bool{},
 		spans:       map[model.SpanContext]bool{},
 		byTrace:     map[tracecontext.TraceID][]*spanRow{},
 		byDtr:       map[tracecontext.SpanID][]*spanRow{},
@@ -221,6 +226,9 @@ func (m *Memory) reindex() {
 	}
 	for i := range m.actions {
 		x.actions[m.actions[i].ID] = true
+	}
+	for i := range m.pageEvents {
+		x.pageEvents[m.pageEvents[i].ID] = true
 	}
 	for _, s := range m.spans {
 		x.addSpan(s)
@@ -258,6 +266,7 @@ func (m *Memory) Expire(ctx context.Context, before store.Retention) error {
 	m.navigations = slices.DeleteFunc(m.navigations, func(e model.NavigationEvent) bool { return e.Start.Before(before.Navigations) })
 	m.webVitals = slices.DeleteFunc(m.webVitals, func(e model.WebVital) bool { return e.Time.Before(before.Navigations) })
 	m.actions = slices.DeleteFunc(m.actions, func(e model.ActionEvent) bool { return e.Start.Before(before.Navigations) })
+	m.pageEvents = slices.DeleteFunc(m.pageEvents, func(e model.PageEvent) bool { return e.Start.Before(before.Navigations) })
 	m.errors = slices.DeleteFunc(m.errors, func(e model.ErrorEvent) bool { return e.Time.Before(before.Errors) })
 	m.spans = slices.DeleteFunc(m.spans, func(s *spanRow) bool { return s.Start.Before(before.Spans) })
 	m.reindex()
@@ -272,7 +281,7 @@ func (m *Memory) Usage(ctx context.Context) (store.Usage, error) {
 	defer m.mu.Unlock()
 	return store.Usage{
 		Requests: int64(len(m.requests)), Navigations: int64(len(m.navigations)), WebVitals: int64(len(m.webVitals)),
-		Errors: int64(len(m.errors)), Actions: int64(len(m.actions)), Spans: int64(len(m.spans)),
+		Errors: int64(len(m.errors)), Actions: int64(len(m.actions)), PageEvents: int64(len(m.pageEvents)), Spans: int64(len(m.spans)),
 	}, nil
 }
 

@@ -187,6 +187,9 @@ func (m *Memory) Events(ctx context.Context, k store.EventsKey, limit int) (stor
 	e.Actions = held(m.actions, limit, &e.Truncated,
 		func(a *model.ActionEvent) store.Place { return store.Place{Start: a.Start, ID: a.ID} },
 		func(a *model.ActionEvent) bool { return holds(&a.Frontend) })
+	e.PageEvents = held(m.pageEvents, limit, &e.Truncated,
+		func(p *model.PageEvent) store.Place { return store.Place{Start: p.Start, ID: p.ID} },
+		func(p *model.PageEvent) bool { return holds(&p.Frontend) })
 	return e, nil
 }
 

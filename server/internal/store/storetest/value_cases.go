@@ -47,17 +47,18 @@ func testEveryField(t *testing.T, st Store) {
 	e, s := filled[model.RequestEvent](field), filled[model.Span](field)
 	n, v := filled[model.NavigationEvent](field), filled[model.WebVital](field)
 	x, a := filled[model.ErrorEvent](field), filled[model.ActionEvent](field)
-	for _, f := range []*model.Frontend{&e.Frontend, &n.Frontend, &v.Frontend, &x.Frontend, &a.Frontend} {
+	p := filled[model.PageEvent](field)
+	for _, f := range []*model.Frontend{&e.Frontend, &n.Frontend, &v.Frontend, &x.Frontend, &a.Frontend, &p.Frontend} {
 		f.SessionID, f.PageID = "session", "page"
 	}
 	write(t, st, store.Batch{
 		Requests: []model.RequestEvent{e}, Navigations: []model.NavigationEvent{n}, WebVitals: []model.WebVital{v},
-		Errors: []model.ErrorEvent{x}, Actions: []model.ActionEvent{a}, Spans: []model.Span{s},
+		Errors: []model.ErrorEvent{x}, Actions: []model.ActionEvent{a}, PageEvents: []model.PageEvent{p}, Spans: []model.Span{s},
 	})
 	roundTrips(t, st, e, s)
 	want := store.Events{
 		Requests: []model.LinkedRequest{neverJudged(e)}, Navigations: []model.NavigationEvent{n}, WebVitals: []model.WebVital{v},
-		Errors: []model.ErrorEvent{x}, Actions: []model.ActionEvent{a},
+		Errors: []model.ErrorEvent{x}, Actions: []model.ActionEvent{a}, PageEvents: []model.PageEvent{p},
 	}
 	for _, key := range []store.EventsKey{{SessionID: "session"}, {PageID: "page"}} {
 		got, err := st.Events(t.Context(), key, 10)

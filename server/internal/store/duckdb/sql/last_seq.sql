@@ -5,6 +5,7 @@ SELECT greatest(
     (SELECT coalesce(max(seq), 0) FROM web_vitals),
     (SELECT coalesce(max(seq), 0) FROM errors),
     (SELECT coalesce(max(seq), 0) FROM actions),
+    (SELECT coalesce(max(seq), 0) FROM page_events),
     (SELECT coalesce(max(seq), 0) FROM spans),
     (SELECT watermark >> 20 FROM state)
 )

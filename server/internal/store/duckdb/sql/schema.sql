@@ -1,4 +1,4 @@
--- Version 3 of the file format. Ids are their bytes as big-endian numbers, NULL where
+-- Version 4 of the file format. Ids are their bytes as big-endian numbers, NULL where
 -- there is none; times are nanoseconds since 1970, the smallest BIGINT where there is
 -- none; durations are nanoseconds; attributes are JSON text, empty where there are none, as BLOB, since
 -- as VARCHAR its UTF-8 would be checked once more with every row.
@@ -9,7 +9,7 @@
 -- No table of events has an index: see directory.go.
 
 CREATE TABLE schema_version (version INTEGER NOT NULL);
-INSERT INTO schema_version VALUES (3);
+INSERT INTO schema_version VALUES (4);
 
 CREATE TABLE requests (
     seq UBIGINT NOT NULL,
@@ -152,7 +152,8 @@ CREATE TABLE web_vitals (
     url VARCHAR NOT NULL USING COMPRESSION zstd,
     name VARCHAR NOT NULL,
     value DOUBLE NOT NULL,
-    rating VARCHAR NOT NULL
+    rating VARCHAR NOT NULL,
+    attributes BLOB NOT NULL USING COMPRESSION zstd
 );
 
 CREATE TABLE errors (
@@ -213,6 +214,35 @@ CREATE TABLE actions (
     received BIGINT NOT NULL,
     url VARCHAR NOT NULL USING COMPRESSION zstd,
     kind VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    attributes BLOB NOT NULL USING COMPRESSION zstd
+);
+
+CREATE TABLE page_events (
+    seq UBIGINT NOT NULL,
+    id UBIGINT NOT NULL,
+    application_id VARCHAR NOT NULL,
+    instance_id VARCHAR NOT NULL,
+    session_id VARCHAR NOT NULL,
+    page_id VARCHAR NOT NULL,
+    view_id VARCHAR NOT NULL,
+    action_id VARCHAR NOT NULL,
+    agent_name VARCHAR NOT NULL,
+    agent_version VARCHAR NOT NULL,
+    browser VARCHAR NOT NULL,
+    browser_version VARCHAR NOT NULL,
+    os VARCHAR NOT NULL,
+    device VARCHAR NOT NULL,
+    country VARCHAR NOT NULL,
+    client_address VARCHAR NOT NULL,
+    start BIGINT NOT NULL,
+    duration BIGINT NOT NULL,
+    clock_offset BIGINT NOT NULL,
+    clock_uncertainty BIGINT NOT NULL,
+    clock_source VARCHAR NOT NULL,
+    received BIGINT NOT NULL,
+    url VARCHAR NOT NULL USING COMPRESSION zstd,
+    type VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
     attributes BLOB NOT NULL USING COMPRESSION zstd
 );
