@@ -349,11 +349,12 @@ func TestSessionWithoutRequests(t *testing.T) {
 		Navigations: []model.NavigationEvent{{ID: eventID(0x54), Frontend: who("pages"), Start: at(5)}},
 		WebVitals:   []model.WebVital{{ID: eventID(0x55), Frontend: who("vitals"), Time: at(7), Name: "LCP"}},
 		Actions:     []model.ActionEvent{{ID: eventID(0x56), Frontend: who("mixed"), Start: at(40), Kind: "click"}},
+		PageEvents:  []model.PageEvent{{ID: eventID(0x57), Frontend: who("hidden"), Start: at(9), Type: "visibility", Name: "hidden"}},
 	}); err != nil {
 		t.Fatal(err)
 	}
 	s := serve(t, st)
-	for id, want := range map[string][2]int{"errors": {10, 30}, "mixed": {20, 40}, "pages": {5, 5}, "vitals": {7, 7}} {
+	for id, want := range map[string][2]int{"errors": {10, 30}, "mixed": {20, 40}, "pages": {5, 5}, "vitals": {7, 7}, "hidden": {9, 9}} {
 		resp, body := get(t, s, "/api/v1/sessions/"+id)
 		session, _ := body["session"].(map[string]any)
 		if resp.StatusCode != http.StatusOK || session["session.id"] != id || session["rum.instance.id"] != "i-"+id || session["user_agent.name"] != "Firefox" ||

@@ -49,7 +49,7 @@ func routeSessions(o operations) {
 		func(ctx context.Context, in *pageListInput) (query.PageLoadPage, error) {
 			return q.PageLoads(ctx, query.RequestQuery{Selection: in.selection(), Cursor: in.Cursor.Cursor, Limit: in.Limit.Limit})
 		})
-	get(o, "pages/{id}", "get-page", "One page load with its requests, web vitals, errors and actions",
+	get(o, "pages/{id}", "get-page", "One page load with its requests, web vitals, errors, actions and other events",
 		func(ctx context.Context, in *pageInput) (query.PageDetail, error) {
 			return q.Page(ctx, in.ID, in.Limit)
 		})

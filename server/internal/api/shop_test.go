@@ -148,9 +148,14 @@ func shop(t testing.TB) *storetest.Memory {
 		}, {
 			ID: eventID(0x12), Frontend: visitor(), Start: at(700), Duration: ms(50), URL: "https://shop.example/cart", Type: "soft",
 		}},
-		WebVitals: []model.WebVital{{ID: eventID(0x21), Frontend: visitor(), Time: at(-1200), URL: failure.URL, Name: "LCP", Value: 800, Rating: "good"}},
+		WebVitals: []model.WebVital{{ID: eventID(0x21), Frontend: visitor(), Time: at(-1200), URL: failure.URL, Name: "LCP", Value: 800, Rating: "good", Attributes: `{"web_vital.target":"#offer"}`}},
 		Errors:    []model.ErrorEvent{failure, again},
 		Actions:   []model.ActionEvent{action},
+		PageEvents: []model.PageEvent{
+			{ID: eventID(0xd1), Frontend: visitor(), Start: at(-5), Duration: ms(120), URL: failure.URL, Type: "long_frame", Name: "animation_frame", Attributes: `{"long_frame.blocking_duration":70}`},
+			{ID: eventID(0xd2), Frontend: visitor(), Start: at(210), URL: failure.URL, Type: "custom", Name: "stock checked", Attributes: `{"event_properties.items":3}`},
+			{ID: eventID(0xd3), Frontend: visitor(), Start: at(650), URL: failure.URL, Type: "visibility", Name: "hidden"},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

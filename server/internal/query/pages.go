@@ -50,10 +50,12 @@ type WebVital struct {
 	URL    string    `json:"url.full,omitempty" doc:"Of the page"`
 	PageID string    `json:"page.instance_id,omitempty"`
 	ViewID string    `json:"view.instance_id,omitempty"`
+
+	Attributes Attributes `json:"attributes,omitempty" doc:"To what the value is put down, such as web_vital.target"`
 }
 
 func newWebVital(v *model.WebVital) WebVital {
-	return WebVital{v.ID.String(), v.Time.UTC(), v.Name, v.Value, v.Rating, v.URL, v.PageID, v.ViewID}
+	return WebVital{v.ID.String(), v.Time.UTC(), v.Name, v.Value, v.Rating, v.URL, v.PageID, v.ViewID, Attributes(v.Attributes)}
 }
 
 // Action is something that the user did.
@@ -71,6 +73,26 @@ type Action struct {
 
 func newAction(a *model.ActionEvent) Action {
 	return Action{a.ID.String(), a.Start.UTC(), milliseconds(a.Duration), a.Kind, a.Name, a.URL, a.PageID, a.ViewID, Attributes(a.Attributes)}
+}
+
+// PageEvent is something else that happened in a page.
+type PageEvent struct {
+	ID         string     `json:"id" doc:"Event id"`
+	StartTime  time.Time  `json:"start_time"`
+	DurationMs float64    `json:"duration_ms,omitempty"`
+	Type       string     `json:"type" enum:"custom,long_frame,visibility" doc:"custom: reported by the application; long_frame: the page could not answer meanwhile; visibility: it changed"`
+	Name       string     `json:"name" doc:"The application's; animation_frame or task; visible or hidden"`
+	URL        string     `json:"url.full,omitempty" doc:"Of the page"`
+	PageID     string     `json:"page.instance_id,omitempty"`
+	ViewID     string     `json:"view.instance_id,omitempty"`
+	ActionID   string     `json:"action.id,omitempty"`
+	Attributes Attributes `json:"attributes,omitempty"`
+}
+
+func newPageEvent(e *model.PageEvent) PageEvent {
+	return PageEvent{
+		e.ID.String(), e.Start.UTC(), milliseconds(e.Duration), e.Type, e.Name, e.URL, e.PageID, e.ViewID, e.ActionID, Attributes(e.Attributes),
+	}
 }
 
 // PageLoadPage is one page of a listing of page loads.
@@ -99,15 +121,16 @@ func (q *Engine) PageLoads(ctx context.Context, in RequestQuery) (PageLoadPage, 
 
 // PageDetail is everything that one page load holds.
 type PageDetail struct {
-	PageID    string       `json:"page.instance_id"`
-	PageLoad  *PageLoad    `json:"page_load,omitempty" doc:"Left out where its event has not arrived"`
-	Views     []PageLoad   `json:"views" nullable:"false" doc:"Of views within the page, by time"`
-	Document  *Request     `json:"document,omitempty" doc:"The request that loaded it"`
-	Requests  []Request    `json:"requests" nullable:"false" doc:"All others, by time"`
-	WebVitals []WebVital   `json:"web_vitals" nullable:"false"`
-	Errors    []ErrorEvent `json:"errors" nullable:"false"`
-	Actions   []Action     `json:"actions" nullable:"false"`
-	Truncated bool         `json:"truncated,omitempty" doc:"Of some kind there are more than the limit"`
+	PageID     string       `json:"page.instance_id"`
+	PageLoad   *PageLoad    `json:"page_load,omitempty" doc:"Left out where its event has not arrived"`
+	Views      []PageLoad   `json:"views" nullable:"false" doc:"Of views within the page, by time"`
+	Document   *Request     `json:"document,omitempty" doc:"The request that loaded it"`
+	Requests   []Request    `json:"requests" nullable:"false" doc:"All others, by time"`
+	WebVitals  []WebVital   `json:"web_vitals" nullable:"false"`
+	Errors     []ErrorEvent `json:"errors" nullable:"false"`
+	Actions    []Action     `json:"actions" nullable:"false"`
+	PageEvents []PageEvent  `json:"page_events" nullable:"false" doc:"The application's own events, long frames and changes of visibility"`
+	Truncated  bool         `json:"truncated,omitempty" doc:"Of some kind there are more than the limit"`
 }
 
 // Page returns one page load with all that it holds; limit bounds each kind.
@@ -119,12 +142,13 @@ func (q *Engine) Page(ctx context.Context, id string, limit int) (PageDetail, er
 	if err != nil {
 		return PageDetail{}, fmt.Errorf("reading the events of a page: %w", err)
 	}
-	if len(found.Requests)+len(found.Navigations)+len(found.WebVitals)+len(found.Errors)+len(found.Actions) == 0 {
+	if len(found.Requests)+len(found.Navigations)+len(found.WebVitals)+len(found.Errors)+len(found.Actions)+len(found.PageEvents) == 0 {
 		return PageDetail{}, &Error{NotFound, "no event has this page id", "copy page.instance_id as a request shows it; its events may not have arrived yet, or are past their retention"}
 	}
 	out := PageDetail{
 		PageID: id, Views: []PageLoad{}, Requests: shown(found.Requests, newRequest), WebVitals: shown(found.WebVitals, newWebVital),
-		Errors: shown(found.Errors, newErrorEvent), Actions: shown(found.Actions, newAction), Truncated: found.Truncated,
+		Errors: shown(found.Errors, newErrorEvent), Actions: shown(found.Actions, newAction), PageEvents: shown(found.PageEvents, newPageEvent),
+		Truncated: found.Truncated,
 	}
 	for i := range found.Navigations {
 		n := newPageLoad(&found.Navigations[i])

@@ -117,6 +117,8 @@ func frontendOf(e *store.Events, kind string) *model.Frontend {
 		return &e.Errors[len(e.Errors)-1].Frontend
 	case "action":
 		return &e.Actions[len(e.Actions)-1].Frontend
+	case "page_event":
+		return &e.PageEvents[len(e.PageEvents)-1].Frontend
 	default: // came in after the requests were asked for
 		return &e.Requests[len(e.Requests)-1].Frontend
 	}
@@ -136,7 +138,7 @@ type Timeline struct {
 
 // TimelineEntry is one thing that happened; just the field of its type is set.
 type TimelineEntry struct {
-	Type       string      `json:"type" enum:"page_load,request,web_vital,error,action"`
+	Type       string      `json:"type" enum:"page_load,request,web_vital,error,action,page_event"`
 	ID         string      `json:"id" doc:"Event id"`
 	Time       time.Time   `json:"time" doc:"Its start"`
 	OffsetMs   float64     `json:"offset_ms" doc:"After the start of the first entry"`
@@ -146,6 +148,7 @@ type TimelineEntry struct {
 	WebVital   *WebVital   `json:"web_vital,omitempty"`
 	Error      *ErrorEvent `json:"error,omitempty"`
 	Action     *Action     `json:"action,omitempty"`
+	PageEvent  *PageEvent  `json:"page_event,omitempty"`
 }
 
 // Timeline merges the events of a session; limit bounds each type.
@@ -169,7 +172,7 @@ func (q *Engine) Timeline(ctx context.Context, id string, limit int) (Timeline, 
 }
 
 func entries(e *store.Events) []TimelineEntry {
-	all := make([]TimelineEntry, 0, len(e.Navigations)+len(e.Requests)+len(e.WebVitals)+len(e.Errors)+len(e.Actions))
+	all := make([]TimelineEntry, 0, len(e.Navigations)+len(e.Requests)+len(e.WebVitals)+len(e.Errors)+len(e.Actions)+len(e.PageEvents))
 	add := func(kind string, id model.EventID, at time.Time, d time.Duration) *TimelineEntry {
 		all = append(all, TimelineEntry{Type: kind, ID: id.String(), Time: at.UTC(), DurationMs: milliseconds(d)})
 		return &all[len(all)-1]
@@ -198,6 +201,11 @@ func entries(e *store.Events) []TimelineEntry {
 		a := &e.Actions[i]
 		v := newAction(a)
 		add("action", a.ID, a.Start, a.Duration).Action = &v
+	}
+	for i := range e.PageEvents {
+		p := &e.PageEvents[i]
+		v := newPageEvent(p)
+		add("page_event", p.ID, p.Start, p.Duration).PageEvent = &v
 	}
 	slices.SortStableFunc(all, func(a, b TimelineEntry) int { // equal times in the order above: the page before what it loads
 		return a.Time.Compare(b.Time)

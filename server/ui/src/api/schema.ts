@@ -182,7 +182,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One page load with its requests, web vitals, errors and actions */
+        /** One page load with its requests, web vitals, errors, actions and other events */
         get: operations["get-page"];
         put?: never;
         post?: never;
@@ -837,6 +837,8 @@ export interface components {
             document?: components["schemas"]["Request"];
             errors: components["schemas"]["ErrorEvent"][];
             "page.instance_id": string;
+            /** @description The application's own events, long frames and changes of visibility */
+            page_events: components["schemas"]["PageEvent"][];
             /** @description Left out where its event has not arrived */
             page_load?: components["schemas"]["PageLoad"];
             /** @description All others, by time */
@@ -846,6 +848,29 @@ export interface components {
             /** @description Of views within the page, by time */
             views: components["schemas"]["PageLoad"][];
             web_vitals: components["schemas"]["WebVital"][];
+        };
+        PageEvent: {
+            "action.id"?: string;
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /** Format: double */
+            duration_ms?: number;
+            /** @description Event id */
+            id: string;
+            /** @description The application's; animation_frame or task; visible or hidden */
+            name: string;
+            "page.instance_id"?: string;
+            /** Format: date-time */
+            start_time: string;
+            /**
+             * @description custom: reported by the application; long_frame: the page could not answer meanwhile; visibility: it changed
+             * @enum {string}
+             */
+            type: "custom" | "long_frame" | "visibility";
+            /** @description Of the page */
+            "url.full"?: string;
+            "view.instance_id"?: string;
         };
         PageLoad: {
             "action.id"?: string;
@@ -1255,6 +1280,7 @@ export interface components {
              * @description After the start of the first entry
              */
             offset_ms: number;
+            page_event?: components["schemas"]["PageEvent"];
             page_load?: components["schemas"]["PageLoad"];
             request?: components["schemas"]["Request"];
             /**
@@ -1263,7 +1289,7 @@ export interface components {
              */
             time: string;
             /** @enum {string} */
-            type: "page_load" | "request" | "web_vital" | "error" | "action";
+            type: "page_load" | "request" | "web_vital" | "error" | "action" | "page_event";
             web_vital?: components["schemas"]["WebVital"];
         };
         Trace: {
@@ -1342,6 +1368,10 @@ export interface components {
             unlinked: number;
         };
         WebVital: {
+            /** @description To what the value is put down, such as web_vital.target */
+            attributes?: {
+                [key: string]: unknown;
+            };
             /** @description Event id */
             id: string;
             /** @description LCP, INP, CLS, FCP, TTFB */
