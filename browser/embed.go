@@ -7,21 +7,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 //go:embed all:dist
 var dist embed.FS
 
-// ErrNotBuilt reports a program that was compiled before the agent was built.
+// The files that pages load, each a classic script.
+const (
+	AgentFile  = "throughline.js"        // the agent, for <script src>
+	VitalsFile = "throughline-vitals.js" // what the agent loads once the page is idle
+	WorkerFile = "throughline-worker.js" // for web workers
+)
+
+// ErrNotBuilt reports a program that was compiled before the file was built.
 var ErrNotBuilt = errors.New(`browser: the agent is not built; run "make build" and compile again`)
 
-// Script returns throughline.js, the agent as one classic script for
-// <script src>; each call makes a copy. The error is [ErrNotBuilt] where the
-// program was compiled without it.
-func Script() ([]byte, error) { return read(dist) }
+// File returns one of the files that pages load, by its name; each call makes a copy. The
+// error is [ErrNotBuilt] where the program was compiled without it, [fs.ErrNotExist] where the
+// name is of no such file.
+func File(name string) ([]byte, error) { return read(dist, name) }
 
-func read(files fs.ReadFileFS) ([]byte, error) {
-	script, err := files.ReadFile("dist/throughline.js")
+func read(files fs.ReadFileFS, name string) ([]byte, error) {
+	if !slices.Contains([]string{AgentFile, VitalsFile, WorkerFile}, name) {
+		return nil, fmt.Errorf("browser: %q is no file of the agent: %w", name, fs.ErrNotExist)
+	}
+	script, err := files.ReadFile("dist/" + name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNotBuilt

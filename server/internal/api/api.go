@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/throughline-rum/throughline/browser"
 	"github.com/throughline-rum/throughline/server/internal/query"
 )
 
@@ -53,7 +54,7 @@ func route(r *routes, c *Config) error {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	r.Handle("GET /readyz", newReadiness(*c))
-	if err := routeAgent(r); err != nil {
+	if err := routeAgent(r, browser.File); err != nil {
 		return err
 	}
 	routeUI(r)

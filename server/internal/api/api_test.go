@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/throughline-rum/throughline/browser"
 	"github.com/throughline-rum/throughline/server/internal/api"
 	"github.com/throughline-rum/throughline/server/internal/model"
 	"github.com/throughline-rum/throughline/server/internal/query"
@@ -311,6 +312,49 @@ func TestAgentScriptMayBeLoadedByAnyPageAndIsCheckedAgain(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
 		t.Errorf("%s answers %d with Cache-Control %q, want 200 and immutable", versioned, resp.StatusCode, resp.Header.Get("Cache-Control"))
+	}
+}
+
+// TestFilesBesideTheAgentAreServedWhereTheyAreBuilt serves them as the agent itself, and never the UI's page in their place.
+func TestFilesBesideTheAgentAreServedWhereTheyAreBuilt(t *testing.T) {
+	built := map[string]string{browser.AgentFile: "agent();", browser.WorkerFile: "worker();"}
+	h, err := api.AgentFiles(func(name string) ([]byte, error) {
+		if built[name] == "" {
+			return nil, browser.ErrNotBuilt
+		}
+		return []byte(built[name]), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	etags := map[string]bool{}
+	for name, want := range built {
+		resp, body := ask(t, h, http.MethodGet, "/"+name, "")
+		etag := resp.Header.Get("ETag")
+		etags[etag] = true
+		if resp.StatusCode != http.StatusOK || string(body) != want || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/javascript") ||
+			resp.Header.Get("Cache-Control") != "no-cache" || resp.Header.Get("Access-Control-Allow-Origin") != "*" ||
+			resp.Header.Get("Cross-Origin-Resource-Policy") != "cross-origin" || resp.Header.Get("Timing-Allow-Origin") != "*" {
+			t.Errorf("%s: status %d, headers %v, %q", name, resp.StatusCode, resp.Header, body)
+		}
+		versioned := "/" + strings.TrimSuffix(name, ".js") + "." + strings.Trim(etag, `"`) + ".js"
+		if resp, body = ask(t, h, http.MethodGet, versioned, ""); string(body) != want || !strings.Contains(resp.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: status %d, headers %v, %q", versioned, resp.StatusCode, resp.Header, body)
+		}
+		if resp, _ = ask(t, h, http.MethodGet, "/"+name, "", "If-None-Match", etag); resp.StatusCode != http.StatusNotModified {
+			t.Errorf("asked with its own ETag, %s answers %d, want 304", name, resp.StatusCode)
+		}
+	}
+	if len(etags) != len(built) {
+		t.Errorf("the ETags %v of %d files", etags, len(built))
+	}
+	for _, path := range []string{"/" + browser.VitalsFile, "/throughline-vitals.0123456789ab.js", "/throughline.0123456789ab.js"} {
+		if resp, body := ask(t, h, http.MethodGet, path, ""); resp.StatusCode != http.StatusNotFound || !strings.Contains(string(body), `"error"`) {
+			t.Errorf("%s, which is not there: status %d, %s", path, resp.StatusCode, body)
+		}
+	}
+	if _, err := api.AgentFiles(func(string) ([]byte, error) { return nil, browser.ErrNotBuilt }); !errors.Is(err, browser.ErrNotBuilt) {
+		t.Errorf("without the agent itself: %v, want ErrNotBuilt", err)
 	}
 }
 

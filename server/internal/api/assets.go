@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -15,18 +16,29 @@ import (
 )
 
 // AgentPath is where pages load the browser agent from.
-const AgentPath = "/throughline.js"
+const AgentPath = "/" + browser.AgentFile
 
 // immutable tells caches to keep what is served under a name made from its content.
 const immutable = "public, max-age=31536000, immutable"
 
-// routeAgent serves the browser agent under its plain name, which is checked
-// again each time, and under a name made from its content, which never changes.
-func routeAgent(mux *routes) error {
-	script, err := browser.Script()
-	if err != nil {
-		return fmt.Errorf("the browser agent's script: %w", err)
+// routeAgent serves the browser agent and, as far as they are built, the files that go with it.
+func routeAgent(mux *routes, file func(name string) ([]byte, error)) error {
+	for _, name := range []string{browser.AgentFile, browser.VitalsFile, browser.WorkerFile} {
+		script, err := file(name)
+		switch {
+		case errors.Is(err, browser.ErrNotBuilt) && name != browser.AgentFile:
+		case err != nil:
+			return fmt.Errorf("the browser agent's script: %w", err)
+		default:
+			routeScript(mux, name, script)
+		}
 	}
+	return nil
+}
+
+// routeScript serves a script for pages under its plain name, which is checked
+// again each time, and under a name made from its content, which never changes.
+func routeScript(mux *routes, file string, script []byte) {
 	sum := sha256.Sum256(script)
 	name := hex.EncodeToString(sum[:6])
 	serve := func(cacheControl string) http.HandlerFunc {
@@ -42,9 +54,8 @@ func routeAgent(mux *routes) error {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(script))
 		}
 	}
-	mux.HandleFunc("GET "+AgentPath, serve("no-cache"))
-	mux.HandleFunc("GET /throughline."+name+".js", serve(immutable))
-	return nil
+	mux.HandleFunc("GET /"+file, serve("no-cache"))
+	mux.HandleFunc("GET /"+strings.TrimSuffix(file, ".js")+"."+name+".js", serve(immutable))
 }
 
 // routeUI serves the web UI: files by name, and the page itself for every other
@@ -66,8 +77,8 @@ func routeUI(mux *routes) {
 			server.ServeHTTP(w, r)
 			return
 		}
-		oldAgent := strings.HasPrefix(name, "throughline.") && strings.HasSuffix(name, ".js") // of an earlier release
-		if oldAgent || strings.HasPrefix(name, "api/") || strings.HasPrefix(name, "assets/") {
+		otherAgent := strings.HasPrefix(name, "throughline") && strings.HasSuffix(name, ".js") // of another release, or not built
+		if otherAgent || strings.HasPrefix(name, "api/") || strings.HasPrefix(name, "assets/") {
 			writeJSON(w, http.StatusNotFound, Error{Message: "there is nothing at this path", Hint: "the API is described at /api/v1/openapi.json"})
 			return
 		}
