@@ -519,6 +519,14 @@ func TestDecodeAllocations(t *testing.T) {
 	}); n > 3 {
 		t.Errorf("%v allocations for 20 events in the memory of those before", n)
 	}
+	shared := bytes.Replace(body, []byte(`"v":1,`), []byte(`"v":1,"attributes":{"user_agent.synthetic.type":"test","user.id":"c-48213"},`), 1)
+	if n := testing.AllocsPerRun(20, func() {
+		if _, err := d.Decode(shared); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 4 {
+		t.Errorf("%v allocations for 20 events with attributes of the beacon, in the memory of those before", n)
+	}
 	if n := testing.AllocsPerRun(20, func() {
 		if _, err := Decode(body); err != nil {
 			t.Fatal(err)
