@@ -133,7 +133,9 @@ func (d *decoder) ready(members []member) bool {
 		case "time_origin":
 			d.beacon.TimeOrigin, origin = epochOf(m.value)
 		case "attributes":
-			d.share(m.value)
+			if m.depth < MaxDepth { // else envelope refuses the beacon
+				d.share(m.value)
+			}
 		}
 	}
 	return version && sent && origin
