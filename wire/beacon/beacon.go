@@ -29,7 +29,7 @@ const (
 	MaxStackBytes      = 16 << 10 // of exception.stacktrace
 	MaxActionNameBytes = 256
 	MaxEventNameBytes  = 256  // of event.name
-	MaxSharedBytes     = 4096 // of the beacon's own attributes, as one JSON object
+	MaxSharedBytes     = 1024 // of the beacon's own attributes, as one JSON object: MaxEvents copies are no more than MaxBytes
 	MaxAttributeValues = 128  // within an attribute's value: its elements and members, all levels
 	MaxAge             = 7 * 24 * time.Hour
 	MaxAhead           = time.Hour

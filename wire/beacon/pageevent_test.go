@@ -132,9 +132,9 @@ func TestDecodeAttributesOfTheBeaconBeyondTheLimits(t *testing.T) {
 		"a long name":            {map[string]any{strings.Repeat("n", MaxAttributeName+1): 1, "b": 1}, nil, 1, 1, `"b":1`, "nnn"},
 		"a long value":           {map[string]any{"a": strings.Repeat("v", MaxAttributeBytes-1), "b": 1}, nil, 1, 1, `"b":1`, "vvv"},
 		"many values":            {map[string]any{"a": make([]int, MaxAttributeValues), "b": 1}, nil, 1, 1, `"b":1`, "0,0"},
-		"more than 4,096 bytes":  {map[string]any{"a": strings.Repeat("v", 2050), "b": strings.Repeat("w", 2050), "c": 1}, nil, 2, 1, `"c":1`, "www"},
-		"all of 4,096 bytes":     {map[string]any{"a": strings.Repeat("v", 2000), "b": strings.Repeat("w", 2081)}, nil, 2, 0, "www", "0"},
-		"all of 4,097 bytes":     {map[string]any{"a": strings.Repeat("v", 2000), "b": strings.Repeat("w", 2082)}, nil, 1, 1, "vvv", "www"},
+		"more than 1,024 bytes":  {map[string]any{"a": strings.Repeat("v", 520), "b": strings.Repeat("w", 520), "c": 1}, nil, 2, 1, `"c":1`, "www"},
+		"all of 1,024 bytes":     {map[string]any{"a": strings.Repeat("v", 500), "b": strings.Repeat("w", 509)}, nil, 2, 0, "www", "0"},
+		"all of 1,025 bytes":     {map[string]any{"a": strings.Repeat("v", 500), "b": strings.Repeat("w", 510)}, nil, 1, 1, "vvv", "www"},
 		"64 of the beacon":       {many, nil, MaxAttributes, 0, `"b63":63`, "z"},
 		"65 of the beacon":       {eventAnd(many, "a", 0), nil, MaxAttributes, 1, `"a":0`, "b63"},
 		"64, and the event's":    {many, map[string]any{"z": 1}, MaxAttributes, 1, `"z":1`, "b63"},
@@ -170,7 +170,7 @@ func eventAnd(fields map[string]any, name string, value any) map[string]any {
 
 // A small beacon must not become a large one in memory by what all of its events share.
 func TestDecodeAttributesOfTheBeaconAreBounded(t *testing.T) {
-	shared, err := json.Marshal(map[string]any{"a": strings.Repeat("\u0001", 600), "b": strings.Repeat("x", 4000)})
+	shared, err := json.Marshal(map[string]any{"a": strings.Repeat("\u0001", 160), "b": strings.Repeat("x", 1000)})
 	if err != nil {
 		t.Fatal(err)
 	}
