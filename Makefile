@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 
-# The browser of the demo's driver and of the tests; looked up when it is needed, since setup may install it.
+# The browser of the demo's driver and of most tests; looked up when it is needed, since setup may install it.
 CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
 export CHROMIUM
 
@@ -23,6 +23,7 @@ BENCHARGS ?=
 GO_MODULES := . server e2e bench
 NPM_FOLDERS := browser server/ui
 
+comma := ,
 say = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
@@ -37,6 +38,10 @@ setup: ## Install what the build needs
 setup-browser: ## Install Chromium for the demo's driver and the tests
 	@build/setup.sh browser
 
+.PHONY: setup-engines
+setup-engines: ## Install the three browser engines of the agent's tests
+	@build/setup.sh engines
+
 # Packages are installed again when the lock file is newer than the last install.
 %/node_modules/.installed: %/package-lock.json | setup
 	@printf '\n== %s: npm ci\n' "$*"
@@ -47,6 +52,9 @@ setup-browser: ## Install Chromium for the demo's driver and the tests
 agent: browser/node_modules/.installed # takes a second, so it is always built, and its size always printed
 	@printf '\n== browser agent\n'
 	@cd browser && npm run --silent build
+
+.PHONY: size
+size: agent ## Build the browser agent and print its sizes; fails over browser/size-budget.json
 
 UI_SOURCES := $(shell find server/ui/src server/ui/public -type f) server/ui/index.html server/ui/package.json server/ui/vite.config.ts
 server/ui/dist/index.html: $(UI_SOURCES) server/ui/node_modules/.installed
@@ -67,7 +75,7 @@ demo: ## Run the shop and the server; ARGS='--drive', '--once --json'
 	@$(BIN) demo $(ARGS)
 
 .PHONY: test
-test: setup-browser assets lint ## Set up and run all tests
+test: setup-engines assets lint ## Set up and run all tests; the browser agent's in Chromium
 	$(call say,browser agent: tests in Chromium)
 	@cd browser && npm run --silent test
 	$(call say,web UI: tests in Chromium)
@@ -79,6 +87,11 @@ test: setup-browser assets lint ## Set up and run all tests
 	$(call say,Go: the benchmarks' own logic)
 	@cd bench && go test -race -shuffle=on ./...
 	@$(MAKE) e2e
+
+.PHONY: test-browser
+test-browser: setup-engines browser/node_modules/.installed ## The browser agent in Chromium, Firefox and WebKit
+	$(call say,browser agent: tests in Chromium$(comma) Firefox and WebKit)
+	@cd browser && npm run --silent test:engines
 
 .PHONY: e2e
 e2e: build setup-browser ## The real binary in a real browser
@@ -127,6 +140,11 @@ bench-rivals: build ## Only the comparison, written to docs/benchmarks.md
 	$(call say,this build against rivals (they are compiled once; that takes some minutes))
 	@go run ./bench -server $(BIN) -out docs/benchmarks.md $(BENCHARGS)
 
+.PHONY: bench-agent
+bench-agent: setup-browser agent browser/bench/node_modules/.installed ## The browser agent against others, written to docs/benchmarks.md; ARGS='--rounds 1'
+	$(call say,the agent against others in Chromium)
+	@cd browser/bench && npm run --silent bench -- --out $(CURDIR)/docs/benchmarks.md $(ARGS)
+
 .PHONY: fuzz
 fuzz: assets ## Run each fuzz target for FUZZTIME
 	@build/fuzz.sh . $(FUZZTIME)
@@ -138,4 +156,4 @@ screenshot: ## Take the README's picture anew, from the end-to-end test
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf bin browser/dist/*.* server/ui/dist/assets server/ui/dist/index.html e2e/out
+	@rm -rf bin browser/dist/*.* browser/bench/dist server/ui/dist/assets server/ui/dist/index.html e2e/out

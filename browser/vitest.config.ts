@@ -1,12 +1,21 @@
 import { defineConfig } from "vitest/config";
+import { ENGINES } from "./test/engines/engine";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: "test/launch-browser.ts",
-    // One Chromium serves all files; each test has its own context, which is a fresh profile.
     maxWorkers: 2,
-    testTimeout: 20_000,
-    sequence: { shuffle: { files: true, tests: true } },
+    reporters: ["default", "./test/engine-report.ts"],
+    // One suite, once for each engine: `vitest run --project webkit`.
+    projects: ENGINES.map((name) => ({
+      test: {
+        name,
+        include: ["test/**/*.test.ts"],
+        // One browser serves all files; each test has a fresh profile.
+        globalSetup: "test/launch-browser.ts",
+        setupFiles: "test/apply-differences.ts",
+        testTimeout: 20_000,
+        sequence: { shuffle: { files: true, tests: true } },
+      },
+    })),
   },
 });

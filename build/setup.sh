@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and says so. What it cannot install
-# it names, with the way to get it. Usage: build/setup.sh [browser]
+# it names, with the way to get it. Usage: build/setup.sh [browser|engines]
 set -euo pipefail
 
 missing=0
@@ -28,16 +28,25 @@ has_browser() {
   [ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null 2>&1
 }
 
-[ "${1:-}" = browser ] || exit 0
+has() { command -v "$1" >/dev/null 2>&1; }
 
-# What only the demo's driver and the tests need: a browser, and openssl for the
-# certificate of a test's HTTP/2 server.
 packages=()
-has_browser || packages+=(chromium fonts-dejavu-core)
-command -v openssl >/dev/null 2>&1 || packages+=(openssl)
+case "${1:-}" in
+  "") exit 0 ;;
+  browser | engines) has_browser || packages+=(chromium fonts-dejavu-core) ;; # the demo's driver and most tests
+  *) printf 'setup: what is %s? Usage: build/setup.sh [browser|engines]\n' "$1" >&2; exit 2 ;;
+esac
+if [ "$1" = engines ]; then
+  # What only the agent's tests need: the other two engines, a display for one of
+  # them, and openssl for the certificate of an HTTP/2 server.
+  [ -n "${FIREFOX:-}" ] || has firefox-esr || packages+=(firefox-esr)
+  has WebKitWebDriver || packages+=(webkit2gtk-driver)
+  has Xvfb || packages+=(xvfb)
+  has openssl || packages+=(openssl)
+fi
 [ "${#packages[@]}" -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
-  printf 'setup: missing: %s. Install them and put them on PATH; another Chromium can be named in the variable CHROMIUM.\n' "${packages[*]}" >&2
+  printf 'setup: missing: %s. Install them and put them on PATH; another Chromium can be named in the variable CHROMIUM, another Firefox in FIREFOX. WebKitGTK is of Linux alone; in browser/, "npm test" runs the agent'"'"'s tests in Chromium, "ENGINE=firefox npm test" in Firefox.\n' "${packages[*]}" >&2
   exit 1
 fi
 as_root=()

@@ -1,12 +1,7 @@
-/** Limit of url.full, in bytes. */
-const MAX_LENGTH = 8192;
-
-/** The URL as events tell it: without user-info, fragment and, of a data: URL, the data. */
-export function cleanUrl(url: string | URL): string {
-  const clean = new URL(url);
-  clean.username = clean.password = clean.hash = "";
-  return clean.href
-    .replace(/^(data:[^,]*,).*/s, "$1")
-    .replace(/ /g, "%20")
-    .slice(0, MAX_LENGTH);
+/** The URL as patterns and timing entries know it: absolute, without user-info and fragment. */
+export function cleanUrl(text: string, base?: string): string {
+  const url = new URL(text, base);
+  // Setting them costs more than all the rest.
+  if (/[@#]/.test(url.href)) url.username = url.password = url.hash = "";
+  return url.href;
 }

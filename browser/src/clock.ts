@@ -7,10 +7,17 @@ export interface Clock {
    * request started, so that the answer cannot be a shared cache's copy.
    */
   _sample(entry: TimingEntry, serverTime: number, proven: boolean): void;
+  /** Whether an answer that says this time was written long before its request came: it is a cache's copy. */
+  _isOld(entry: TimingEntry, serverTime: number | undefined): boolean;
   /** Server clock minus page clock in ms, and half the round trip of that measurement; undefined until measured. */
   _offset(): number | undefined;
   _uncertainty(): number | undefined;
 }
+
+/** A measurement gives way to any other one after so long, since clocks drift. */
+const REFRESH_MS = 5 * 60_000;
+/** The clocks of a site's servers may differ by so much. */
+const SLACK_MS = 10_000;
 
 /**
  * Keeps the measurement with the smallest round trip; a proven one is better than one that is not. Two that cannot both
@@ -18,7 +25,7 @@ export interface Clock {
  * others one comes from a shared cache's copy, whose time is too old, so the one that is ahead is right.
  */
 export function createClock(timeOrigin: number): Clock {
-  let best: { _offset: number; _uncertainty: number; _proven: boolean } | undefined;
+  let best: { _offset: number; _uncertainty: number; _proven: boolean; _at: number } | undefined;
   return {
     _sample(entry, serverTime, proven) {
       const sent = entry.requestStart;
@@ -32,10 +39,12 @@ export function createClock(timeOrigin: number): Clock {
       else if (proven === best._proven) {
         const ahead = offset - best._offset;
         const apart = Math.abs(ahead) > uncertainty + best._uncertainty;
-        better = apart ? proven || ahead > 0 : uncertainty < best._uncertainty;
+        better = apart ? proven || ahead > 0 : uncertainty < best._uncertainty || sent - best._at > REFRESH_MS;
       }
-      if (better) best = { _offset: offset, _uncertainty: uncertainty, _proven: proven };
+      if (better) best = { _offset: offset, _uncertainty: uncertainty, _proven: proven, _at: sent };
     },
+    _isOld: (entry, serverTime = Infinity) =>
+      !!best?._proven && serverTime < timeOrigin + entry.requestStart + best._offset - best._uncertainty - SLACK_MS,
     _offset: () => best?._offset,
     _uncertainty: () => best?._uncertainty,
   };

@@ -1,180 +1,217 @@
 import { version } from "../package.json";
-import type { Clock } from "./clock";
-import type { Identity } from "./identity";
-import type { Losses } from "./losses";
 import { randomHex } from "./random-hex";
-import type { Config } from "./resolve-config";
+import type { Agent } from "./start-agent";
+import type { Head } from "./track-calls";
 
 export interface Sender {
-  /** Queues an event. It goes home with the session that it belongs to. */
-  _enqueue(event: object, session: string): void;
-  /** Sends the queue; resolves when it is answered, or has to wait for a better time. */
+  /** What waits. */
+  _queue: Item[];
+  /** How long the events of a beacon may be. */
+  _limit: number;
+  /** Queues an event. It goes home with others of the same session and attributes. */
+  _enqueue(event: object, head: Head): void;
+  /** The first of these items that may go home together, no longer than the limit if they are several. */
+  _batchOf(items: Item[], limit: number): Batch;
+  /** Sees to it that what waits is sent in time. */
+  _schedule(): void;
+  /** Sends what waits; resolves when it is answered, or has to wait for a better time. */
   _flush(): Promise<void>;
-  /** Hands the queue to the browser, which sends it even if the page is left; gone: for good. */
-  _beacon(gone?: boolean): void;
-  _stop(): void;
+  /** Sends what waits, or the most of it, at once, since the page is left; gone: for good. */
+  _leave(gone: boolean): void;
+  /** Sends no more by itself; forget: nor what waits. */
+  _stop(forget?: boolean): void;
+  /** What features put in; each may be left out. */
+  _compress?: (body: string) => BodyInit | Promise<BodyInit>;
+  /** Leaves the beacon of a page that is left to the browser; false: it was not taken. */
+  _defer?: (body: string) => boolean;
+  /** Told after each attempt: whether the server could be reached. */
+  _reached?: (reached: boolean) => void;
 }
 
-interface Item {
+export interface Item {
+  /** An event; without a head: the rest of a beacon of an earlier page. */
   _json: string;
-  _bytes: number;
-  _session: string;
+  _head?: Head | undefined;
 }
 
-interface Batch {
-  _body: string;
+export interface Batch {
+  /** The beacon but for its beginning, which says when it is sent. */
+  _rest: string;
   _items: Item[];
-  _lost: Record<string, number> | undefined;
+  _lost?: Record<string, number> | undefined;
 }
 
 /** A beacon goes out when so many events wait, or so long after the first of them. */
-const BATCH_EVENTS = 50;
+const BATCH_EVENTS = 100;
 const BATCH_MS = 2_000;
 /**
- * Events of one beacon, in bytes. Browsers allow 64 KiB for everything that a page has under way with keepalive, the
- * page's own calls among it, and refuse what is more: one beacon at a time leaves the page three quarters of that.
+ * Events of one beacon, in UTF-16 code units, nearly all of them one byte. Browsers allow 64 KiB for everything that a page
+ * has under way with keepalive, the page's own calls among it, and refuse what is more: one beacon at a time leaves the page
+ * three quarters of that.
  */
-const BATCH_BYTES = 16_000;
-/** Beacons at once when the page is left; the page keeps the rest for its own. */
-const LAST_BEACONS = 3;
+const BATCH_LENGTH = 16_000;
+/** With its beacon's head it fits into those 64 KiB, which are also the server's limit. */
+const MAX_EVENT_BYTES = 60_000;
+/** What goes out at once when the page is left; the page keeps the rest for its own. */
+const LAST_LENGTH = 48_000;
 /** An intake that does not answer must not hold back all later beacons. */
 const ANSWER_MS = 30_000;
 /** Events that wait at most, as long as the server cannot be reached. */
 const MAX_EVENTS = 1_000;
 const MAX_DELAY_MS = 64_000;
+/** A server that asks for more patience gets so much. */
+const MAX_RETRY_AFTER_MS = 600_000;
 
 /** Sends events home in beacons (wire/beacon/beacon.md), one at a time, by the fetch that it is given. */
-export function createSender(
-  config: Config,
-  identity: Identity,
-  clock: Clock,
-  losses: Losses,
-  fetch: typeof window.fetch,
-): Sender {
-  const { setTimeout, clearTimeout } = window;
-  const encoder = new TextEncoder();
+export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
+  const { _config: config, _losses: losses } = agent;
+  const { setTimeout, clearTimeout } = self;
   const page = randomHex(8);
-  const view = randomHex(8);
-  let queue: Item[] = [];
   let failures = 0;
+  /** Until when the server wants to be left alone. */
+  let notBefore = 0;
   let timer: number | undefined;
   let sending: Promise<void> | undefined;
+  /** Asked for while it sends. */
+  let urged = false;
   let stopped = false;
+  let forgotten = false;
 
-  const take = (): Batch | undefined => {
-    const session = queue[0]?._session;
-    let bytes = 0;
-    let count = 0;
-    for (const item of queue) {
-      bytes += item._bytes + 1;
-      if (item._session !== session || (count && bytes > BATCH_BYTES)) break;
-      count++;
-    }
-    if (!count) return undefined;
-    const items = queue.splice(0, count);
-    const lost = losses._take();
+  const batchOf = (items: Item[], limit: number, lost?: Record<string, number>): Batch => {
+    const [{ _head: head, _json: json }] = items as [Item];
+    let length = 0;
+    const end = items.findIndex((item, i) => {
+      length += item._json.length;
+      const { _session: session, _attributes: attributes } = item._head ?? {};
+      return i && (!head || session !== head._session || attributes !== head._attributes || length > limit);
+    });
+    const batch = end < 0 ? items : items.slice(0, end);
+    if (!head) return { _rest: json, _items: batch };
     const envelope = JSON.stringify({
-      v: 1,
-      sent: performance.timeOrigin + performance.now(),
       "agent.name": "throughline-browser",
       "agent.version": version,
       "rum.application.id": config._applicationId,
-      "rum.instance.id": identity._instance,
-      "session.id": session,
+      "rum.instance.id": agent._identity._instance || undefined,
+      "session.id": head._session || undefined,
       "page.instance_id": page,
-      "view.instance_id": view,
+      "view.instance_id": head._view,
       time_origin: performance.timeOrigin,
-      "clock.offset": clock._offset(),
-      "clock.uncertainty": clock._uncertainty(),
+      "clock.offset": agent._clock?._offset(),
+      "clock.uncertainty": agent._clock?._uncertainty(),
+      attributes: head._attributes,
       dropped: lost,
     });
     return {
-      _body: `${envelope.slice(0, -1)},"events":[${items.map((item) => item._json)}]}`,
-      _items: items,
+      _rest: `${envelope.slice(1, -1)},"events":[${batch.map(({ _json: event, _head: of }) =>
+        of && of._view !== head._view ? `${event.slice(0, -1)},"view.instance_id":"${of._view}"}` : event,
+      )}]}`,
+      _items: batch,
       _lost: lost,
     };
   };
 
-  /** A batch that failed may have arrived even so: the server ignores an event whose id it knows. */
-  const giveBack = (batch: Batch) => {
-    queue = [...batch._items, ...queue];
-    for (const reason in batch._lost) losses._count(reason, batch._lost[reason]);
-    if (queue.length > MAX_EVENTS) losses._count("buffer_full", queue.splice(MAX_EVENTS).length);
-  };
-
-  /** Reports whether the server has the batch, or refused it for good. */
-  const post = async (batch: Batch): Promise<boolean> => {
+  /** Sends the first of what waits; how many events that were, 0 where the server could not be reached. It never rejects. */
+  const send = async (limit: number, leaving?: boolean, gone?: boolean): Promise<number> => {
+    // A beacon of an earlier page has its own.
+    const lost = sender._queue[0]?._head && losses._take();
+    let items: Item[] = [];
+    let reached = false;
     try {
+      const batch = batchOf(sender._queue, limit, lost);
+      items = batch._items;
+      sender._queue = sender._queue.slice(items.length);
+      const body = `{"v":1,"sent":${performance.timeOrigin + performance.now()},${batch._rest}`;
+      // What the browser takes and cannot deliver is lost, so what would fail is kept.
+      if (leaving && !failures && navigator.onLine) {
+        if (sender._defer?.(body) || (gone && navigator.sendBeacon(config._endpoint, body))) return items.length;
+      }
+      const packed = leaving || !sender._compress ? body : await sender._compress(body);
+      if (forgotten) return 0;
       const response = await fetch(config._endpoint, {
         method: "POST",
-        body: batch._body,
+        body: packed,
         keepalive: true,
-        mode: "cors",
         credentials: "omit",
-        signal: AbortSignal.timeout?.(ANSWER_MS) ?? null,
+        priority: "low",
+        signal: AbortSignal.timeout?.(ANSWER_MS),
       });
       // To the end: until then the beacon counts against the limit for all that are under way.
       await response.text();
-      const { status } = response;
-      if (status === 429 || status >= 500) return false;
-      if (status >= 400) losses._count("refused", batch._items.length);
-      return true;
+      const { status, headers } = response;
+      reached = status !== 429 && status < 500;
+      if (reached && status >= 400) losses._count("refused", items.length);
+      // It may be a date.
+      const seconds = Number(headers.get("retry-after")) || 0;
+      notBefore = performance.now() + Math.min(seconds * 1_000, MAX_RETRY_AFTER_MS);
     } catch {
-      return false;
+      losses._count("agent_error", items.length ? 0 : 1);
     }
+    failures = reached ? 0 : failures + 1;
+    if (!reached) {
+      // It may have arrived even so: the server ignores an event whose id it knows.
+      sender._queue.unshift(...items);
+      for (const reason in lost) losses._count(reason, lost[reason]);
+    }
+    losses._guard(() => sender._reached?.(reached));
+    losses._guard(schedule);
+    return reached ? items.length : 0;
   };
 
   const drain = async () => {
-    for (let batch = take(); batch; batch = take()) {
-      if (!(await post(batch))) {
-        failures++;
-        giveBack(batch);
-        return;
+    // Not before flush() knows of it. What comes meanwhile waits for more.
+    await undefined;
+    do {
+      urged = false;
+      for (let left = sender._queue.length; left > 0 && sender._queue.length; ) {
+        const sent = await send(sender._limit);
+        left = sent ? left - sent : 0;
       }
-      failures = 0;
-    }
+    } while (urged && !failures && sender._queue.length);
+    sending = undefined;
+    losses._guard(schedule);
   };
 
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    sending ??= drain().finally(() => {
-      sending = undefined;
-      schedule();
-    });
+    urged = !!sending;
+    sending ??= drain();
     return sending;
   };
 
   const schedule = () => {
-    if (timer === undefined && queue.length && !stopped) {
-      timer = setTimeout(flush, Math.min(BATCH_MS * 2 ** failures, MAX_DELAY_MS));
+    if (sender._queue.length && !timer && !sending && !stopped) {
+      const backOff = Math.min(BATCH_MS * 2 ** failures, MAX_DELAY_MS);
+      timer = setTimeout(flush, Math.max(backOff, notBefore - performance.now()));
     }
   };
 
-  return {
-    _enqueue(event, session) {
-      if (queue.length >= MAX_EVENTS) {
-        losses._count("buffer_full");
-        return;
-      }
-      const json = JSON.stringify(event);
-      queue.push({ _json: json, _bytes: encoder.encode(json).length, _session: session });
-      if (queue.length >= BATCH_EVENTS && !failures) flush();
-      else if (!sending) schedule();
-    },
+  const sender: Sender = {
+    _queue: [],
+    _limit: BATCH_LENGTH,
+    _batchOf: batchOf,
+    _schedule: schedule,
     _flush: flush,
-    _beacon(gone) {
-      // What sendBeacon takes and cannot deliver is lost, so a page that may come back keeps what would fail.
-      if (!gone && (failures || !navigator.onLine)) return;
-      for (let beacons = 0; beacons < LAST_BEACONS; beacons++) {
-        const batch = take();
-        if (!batch) return;
-        if (!navigator.sendBeacon(config._endpoint, batch._body)) return giveBack(batch);
+    _enqueue(event, head) {
+      const json = JSON.stringify(event);
+      // A code unit has three bytes at most.
+      if (json.length > MAX_EVENT_BYTES / 3 && new Blob([json]).size > MAX_EVENT_BYTES) losses._count("too_large");
+      else if (sender._queue.length < MAX_EVENTS) sender._queue.push({ _json: json, _head: head });
+      else losses._count("buffer_full");
+      if (sender._queue.length < BATCH_EVENTS || failures) schedule();
+      else flush();
+    },
+    _leave(gone) {
+      for (let room = LAST_LENGTH; room > 0 && sender._queue.length; room -= BATCH_LENGTH) {
+        send(BATCH_LENGTH, true, gone);
       }
     },
-    _stop() {
+    _stop(forget) {
       stopped = true;
       clearTimeout(timer);
+      forgotten = !!forget;
+      if (forget) sender._queue = [];
     },
   };
+  return sender;
 }

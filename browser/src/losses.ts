@@ -11,7 +11,7 @@ export function createLosses(): Losses {
   let counts: Record<string, number> = {};
   const losses: Losses = {
     _count(reason, n = 1) {
-      counts[reason] = (counts[reason] ?? 0) + n;
+      if (n) counts[reason] = (counts[reason] ?? 0) + n;
     },
     _take() {
       const taken = counts;

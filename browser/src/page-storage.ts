@@ -3,20 +3,20 @@ export interface Store {
   _set(key: string, value: string): void;
 }
 
-/** localStorage, shared by the tabs of an origin; where it is blocked or full, the page's memory. */
-export function pageStorage(): Store {
+/** localStorage or sessionStorage; where it is blocked or full, the page's memory. */
+export function pageStorage(name: "localStorage" | "sessionStorage"): Store {
   const memory = new Map<string, string>();
   return {
     _get(key) {
       try {
-        return memory.get(key) ?? localStorage.getItem(key);
+        return memory.get(key) ?? self[name].getItem(key);
       } catch {
         return null;
       }
     },
     _set(key, value) {
       try {
-        localStorage.setItem(key, value);
+        self[name].setItem(key, value);
         memory.delete(key);
       } catch {
         memory.set(key, value);

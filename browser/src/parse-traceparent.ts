@@ -13,5 +13,5 @@ const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9
 export function parseTraceparent(value: string): TraceContext | undefined {
   const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(value) ?? [];
   if (!traceId || !spanId || (version === "00" && more !== undefined)) return undefined;
-  return { _traceId: traceId, _spanId: spanId, _sampled: /[13579bdf]/.test((flags as string).slice(1)) };
+  return { _traceId: traceId, _spanId: spanId, _sampled: Number.parseInt(flags as string, 16) % 2 > 0 };
 }

@@ -11,7 +11,7 @@ const MAX_VALUE = 256;
 export function putMember(tracestate: string, key: string, value: string): string | undefined {
   const others = tracestate
     .split(",")
-    .map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ""))
+    .map((member) => member.trim())
     .filter((member) => member && !member.startsWith(`${key}=`));
   const list = [`${key}=${value}`, ...others].join();
   return value.length > MAX_VALUE || others.length >= MAX_MEMBERS || list.length > MAX_LENGTH ? undefined : list;

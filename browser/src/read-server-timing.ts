@@ -1,4 +1,4 @@
-import { parseTraceparent } from "./parse-traceparent";
+import { parseTraceparent, type TraceContext } from "./parse-traceparent";
 
 export interface Metric {
   readonly name: string;
@@ -24,34 +24,24 @@ export interface ServerTiming {
  * several metrics of one name the last usable one counts: hops append, so it is the one nearest to the browser.
  */
 export function readServerTiming(metrics: readonly Metric[] = []): ServerTiming {
-  let claimed = false;
-  const last = <T>(name: string, read: (metric: Metric) => T | undefined): T | undefined => {
-    let found: T | undefined;
-    for (const metric of metrics) {
-      if (metric.name.toLowerCase() === name) found = read(metric) ?? found;
+  const traces: Record<string, Partial<TraceContext> | undefined> = {};
+  const told: ServerTiming = { _hint: metrics.length ? "no_trace_info" : "not_available" };
+  for (const { name: written, description: text, duration } of metrics) {
+    const name = written.toLowerCase();
+    if (/^(trace(parent)?|dttrid)$/.test(name)) {
+      told._hint = "invalid";
+      traces[name] =
+        (name === "dttrid" ? /^(?!0{32})[0-9a-f]{32}$/.test(text) && { _traceId: text } : parseTraceparent(text)) ||
+        traces[name];
     }
-    return found;
-  };
-  const claim = <T>(name: string, read: (text: string) => T | undefined): T | undefined =>
-    last(name, (metric) => {
-      claimed = true;
-      return read(metric.description);
-    });
-
-  const trace = claim("trace", parseTraceparent);
-  const traceparent = claim("traceparent", parseTraceparent);
-  const id = claim("dttrid", (text) => (/^(?!0{32})[0-9a-f]{32}$/.test(text) ? text : undefined));
-  const context = trace ?? traceparent;
-  const traceId = context?._traceId ?? id;
-  return {
-    _hint: traceId ? "received" : claimed ? "invalid" : metrics.length ? "no_trace_info" : "not_available",
-    _traceId: traceId,
-    _spanId: context?._spanId,
-    _sampled:
-      last("dtsinfo", ({ description: text }) => (/^[01]$/.test(text) ? text === "1" : undefined)) ?? context?._sampled,
-    _responseId: last("dtrpid", ({ description: text }) =>
-      /^-?\d{1,10}$/.test(text) && +text === (+text | 0) ? +text : undefined,
-    ),
-    _now: last("now", ({ duration }) => (duration > 0 ? duration : undefined)),
-  };
+    if (name === "dtsinfo" && /^[01]$/.test(text)) told._sampled = text === "1";
+    if (name === "dtrpid" && /^-?\d{1,10}$/.test(text) && +text === (+text | 0)) told._responseId = +text;
+    if (name === "now" && duration > 0) told._now = duration;
+  }
+  const trace = traces.trace ?? traces.traceparent ?? traces.dttrid;
+  if (trace) {
+    told._hint = "received";
+    return { ...trace, ...told };
+  }
+  return told;
 }

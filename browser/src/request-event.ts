@@ -1,13 +1,11 @@
 import type { Clock } from "./clock";
-import type { TraceContext } from "./parse-traceparent";
-import { phases } from "./phases";
-import { randomHex } from "./random-hex";
+import type { Propagation } from "./propagate";
 import { readServerTiming } from "./read-server-timing";
-import { responseStart } from "./response-start";
 import { round } from "./round";
 import type { TimingEntry } from "./timing-entry";
 
-export interface RequestFacts {
+export interface RequestFacts extends Partial<Propagation> {
+  _id: string;
   _kind: "document" | "resource" | "fetch" | "xhr";
   _url: string;
   /** By the page's clock (performance.now); only read where the timing entry does not tell. */
@@ -16,40 +14,50 @@ export interface RequestFacts {
   _method?: string;
   _status?: number;
   _error?: string;
-  /** request.trace_context_hint; undefined on requests that the agent cannot touch. */
-  _hint?: string;
-  _context?: TraceContext;
+  _retried?: boolean | undefined;
+  _action?: string | undefined;
 }
 
-/** Builds a request event (beacon format, "type": "request") of what the agent saw, and offers the answer's time to the clock. */
-export function requestEvent(facts: RequestFacts, entry: TimingEntry | undefined, clock: Clock): object {
+/**
+ * Builds a request event (beacon format, "type": "request") of what the agent saw, and offers the answer's time to the
+ * clock. The URL is as it is told.
+ */
+export function requestEvent(
+  facts: RequestFacts,
+  url: string,
+  entry: TimingEntry | undefined,
+  clock: Clock | undefined,
+): Record<string, unknown> {
   const told = readServerTiming(entry?.serverTiming);
   const delivery = entry && deliveryOf(entry);
   const context = facts._context;
   let hint: string = told._hint;
-  if (hint === "received") {
+  if (hint === "received" && context?._traceId !== told._traceId) {
     // "cache-storage": a service worker answered with a copy that it had kept.
-    if (delivery === "cache" || entry?.deliveryType === "cache-storage") hint = "stale";
-    else if (context && context._traceId !== told._traceId) hint = "mismatch";
+    if (delivery === "cache" || entry?.deliveryType === "cache-storage" || (entry && clock?._isOld(entry, told._now))) {
+      hint = "stale";
+    } else if (context) hint = "mismatch";
   }
   // Of a cached copy only the response id says something about this request: whose copy it is.
   const answer = hint === "received" || hint === "mismatch" ? told : undefined;
   if (entry && told._now && hint !== "stale") {
-    clock._sample(entry, told._now, !!context && hint === "received");
+    clock?._sample(entry, told._now, !!context && hint === "received");
   }
   const ids = context ?? answer;
   const start = entry?.startTime ?? facts._start ?? 0;
   const end = entry?.responseEnd || facts._end || performance.now();
-  return {
+  const event: Record<string, unknown> = {
     type: "request",
-    id: randomHex(8),
+    id: facts._id,
     start: round(start),
     duration: round(end - start),
+    "action.id": facts._action,
     "request.kind": facts._kind,
-    "url.full": facts._url,
+    "url.full": url,
     "http.request.method": facts._method,
     "http.response.status_code": facts._error ? undefined : facts._status || entry?.responseStatus || undefined,
-    "error.reason": facts._error,
+    "error.reason": facts._error || undefined,
+    "request.retried": facts._retried,
     "request.trace_context_hint": facts._hint ?? (hint === "received" ? "from_server" : "not_set"),
     "request.server_timing_hint": hint,
     "trace.id": ids?._traceId,
@@ -59,18 +67,9 @@ export function requestEvent(facts: RequestFacts, entry: TimingEntry | undefined
     "request.server_timing.trace_id": context && answer?._traceId,
     "request.server_timing.span_id": context && answer?._spanId,
     "request.server_timing.response_id": told._responseId,
-    ...(entry && {
-      "performance.initiator_type": entry.initiatorType,
-      "performance.next_hop_protocol": entry.nextHopProtocol || undefined,
-      "performance.delivery": delivery,
-      ...(delivery && {
-        "performance.transfer_size": entry.transferSize,
-        "performance.encoded_body_size": entry.encodedBodySize,
-        "performance.decoded_body_size": entry.decodedBodySize,
-      }),
-      "performance.timing": requestPhases(entry),
-    }),
+    "performance.delivery": delivery,
   };
+  return event;
 }
 
 /** Where the bytes came from; undefined where the browser hides it (no Timing-Allow-Origin) or there were none. */
@@ -80,26 +79,4 @@ function deliveryOf(entry: TimingEntry): "network" | "cache" | "service_worker" 
   if (entry.transferSize) return "network";
   // Engines without deliveryType show a cached copy as a body that took no transfer.
   return (entry.deliveryType ?? (entry.encodedBodySize ? "cache" : "")) === "cache" ? "cache" : undefined;
-}
-
-function requestPhases(entry: TimingEntry): Record<string, number> {
-  const result = phases(entry, [
-    "redirectStart",
-    "redirectEnd",
-    "workerStart",
-    "fetchStart",
-    "domainLookupStart",
-    "domainLookupEnd",
-    "connectStart",
-    "connectEnd",
-    "secureConnectionStart",
-    "requestStart",
-    "responseEnd",
-  ]);
-  if (entry.responseStart) result.response_start = round(responseStart(entry) - entry.startTime);
-  // Without a final one, Chromium's interim start is that of a cached copy, and no 103 came.
-  if (entry.finalResponseHeadersStart && entry.firstInterimResponseStart) {
-    result.first_interim_response_start = round(entry.firstInterimResponseStart - entry.startTime);
-  }
-  return result;
 }

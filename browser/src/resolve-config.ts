@@ -1,12 +1,13 @@
+import { baseUrl } from "./base-url";
 import { cleanUrl } from "./clean-url";
-import type { Options } from "./index";
+import type { CoreOptions } from "./options";
 import { type UrlMatcher, urlMatcher } from "./url-matcher";
 import { warn } from "./warn";
 
 export interface Config {
   _endpoint: string;
-  /** The agent's own script, which is no part of the page's work; undefined where it came in a bundle. */
-  _script?: string | undefined;
+  /** The agent's own scripts, which are no part of the page's work; none where it came in a bundle. */
+  _scripts: readonly string[];
   /** Undefined where missing or malformed. */
   _applicationId: string | undefined;
   /** Undefined where malformed. */
@@ -14,32 +15,33 @@ export interface Config {
   _propagation: boolean;
   _crossOrigin: UrlMatcher;
   _exclude: UrlMatcher;
+  /** A URL as events tell it. */
+  _told: (url: string) => string;
+}
+
+/** What the classic script adds. */
+export interface ScriptOptions extends CoreOptions {
+  _scripts?: readonly string[];
 }
 
 const DEFAULT_TENANT = "7468726f-75676800";
 
-/** Checks the options; warns of each that is unusable. Undefined where the agent has nowhere to send to. */
-export function resolveConfig(options: Options & { _script?: string }): Config | undefined {
+/** Checks the options; warns of each that is unusable. It throws where the endpoint is no URL. */
+export function resolveConfig(options: ScriptOptions): Config {
   const checked = (name: string, value: string | undefined, grammar: RegExp) => {
-    if (value && grammar.test(value)) return value;
-    warn(`${name} is missing or malformed, so tracestate gets no entry:`, value);
+    if (grammar.test(value ?? "")) return value;
+    warn(name, value);
     return undefined;
   };
-  const endpoint = String(options.endpoint || "/beacon");
-  let url: URL;
-  try {
-    url = new URL(endpoint, document.baseURI);
-  } catch {
-    warn("endpoint is no URL, so nothing starts:", endpoint);
-    return undefined;
-  }
   return {
-    _endpoint: url.href,
-    _script: options._script && cleanUrl(options._script),
-    _applicationId: checked("application id", options.applicationId, /^(?!0{16})[0-9a-f]{16}$/),
+    _endpoint: new URL(options.endpoint || "/beacon", baseUrl()).href,
+    _scripts: options._scripts ?? [],
+    _applicationId: checked("applicationId", options.applicationId, /^(?!0{16})[0-9a-f]{16}$/),
     _tenant: checked("tenant", options.tenant || DEFAULT_TENANT, /^[0-9a-f]{8}-[0-9a-f]{8}$/),
     _propagation: options.propagation !== false,
-    _crossOrigin: urlMatcher("cross-origin URL pattern", options.crossOriginUrlPattern),
-    _exclude: urlMatcher("exclude URL pattern", options.excludeUrlPattern),
+    _crossOrigin: urlMatcher("crossOriginUrlPattern", options.crossOriginUrlPattern),
+    _exclude: urlMatcher("excludeUrlPattern", options.excludeUrlPattern),
+    // Without what the query says.
+    _told: (url) => cleanUrl(url.replace(/=[^&#]*/g, "=*")),
   };
 }

@@ -1,15 +1,69 @@
 // The classic script: <script src="/throughline.js" data-application-id="..."></script>
-import { init } from "./index";
+import { allFeatures } from "./all-features";
+import { initWithConsent } from "./init-with-consent";
+import type { Options } from "./options";
+import { pageIdentity } from "./page-identity";
+import {
+  addError,
+  addEvent,
+  flush,
+  getTraceHeaders,
+  grant,
+  revoke,
+  setUser,
+  shutdown,
+  startAction,
+  startView,
+} from "./public-api";
+import type { ScriptOptions } from "./resolve-config";
+import { warn } from "./warn";
 
 const script = document.currentScript as HTMLScriptElement | null;
-const data = script?.dataset ?? {};
-const options: Parameters<typeof init>[0] & { _script?: string } = {
-  applicationId: data.applicationId ?? "",
-  endpoint: data.endpoint ?? (script?.src && new URL("/beacon", script.src)),
-  tenant: data.tenant,
-  propagation: data.propagation !== "off",
-  crossOriginUrlPattern: data.crossOriginUrlPattern,
-  excludeUrlPattern: data.excludeUrlPattern,
-  _script: script?.src,
-};
-init(options);
+const source = script?.src || document.baseURI;
+/** An import has the rights, as by a nonce, of the script that asks for it, and needs no element. */
+const vitals = new URL("throughline-vitals.js", source).href;
+
+/** Starts the agent where the script element has no `data-application-id`. */
+function init(options: Options): void {
+  const features = allFeatures(options, () => import(vitals));
+  initWithConsent({ ...options, _scripts: [source, vitals] } as ScriptOptions, pageIdentity, features);
+}
+
+/** An option as an attribute says it; one that is empty, but for those that are on by being there, says nothing. */
+function read(name: string, value: string): unknown {
+  if (/^(off|false)$/.test(value)) return false;
+  if (/^(consent|respect)/.test(name)) return true;
+  if (!value) return undefined;
+  if (/Rate$/.test(name)) return Number(value);
+  if (name === "allowQueryParameters") return value === "*" || value.split(/[\s,]+/);
+  if (/Pattern$/.test(name)) {
+    try {
+      return new RegExp(value);
+    } catch (error) {
+      return warn(name, error);
+    }
+  }
+  return value;
+}
+
+Object.assign(self, {
+  throughline: {
+    init,
+    setUser,
+    addEvent,
+    addError,
+    startView,
+    startAction,
+    getTraceHeaders,
+    grant,
+    revoke,
+    flush,
+    shutdown,
+  },
+});
+const data = script?.dataset;
+if (data && "applicationId" in data) {
+  const options: Record<string, unknown> = { endpoint: new URL("/beacon", source) };
+  for (const name in data) options[name] = read(name, data[name] as string) ?? options[name];
+  init(options as unknown as Options);
+}

@@ -7,3 +7,15 @@ export interface TimingEntry extends PerformanceResourceTiming {
   readonly finalResponseHeadersStart?: number;
   readonly firstInterimResponseStart?: number;
 }
+
+/** The entry of the page load. */
+export interface NavigationEntry extends TimingEntry {
+  readonly activationStart?: number;
+  readonly type: string;
+  readonly domInteractive: number;
+  readonly domContentLoadedEventStart: number;
+  readonly domContentLoadedEventEnd: number;
+  readonly domComplete: number;
+  readonly loadEventStart: number;
+  readonly loadEventEnd: number;
+}

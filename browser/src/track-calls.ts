@@ -1,18 +1,34 @@
+import { baseUrl } from "./base-url";
 import { cleanUrl } from "./clean-url";
-import type { Identity } from "./identity";
-import type { Losses } from "./losses";
-import { type Propagation, propagate } from "./propagate";
-import type { Config } from "./resolve-config";
+import { type Outgoing, type Propagation, propagate } from "./propagate";
+import { randomHex } from "./random-hex";
+import type { Agent } from "./start-agent";
 import type { TimingEntry } from "./timing-entry";
+
+/** Whose an event is. */
+export interface Head {
+  readonly _session: string;
+  readonly _view: string;
+  /** Of all these events, beside their own. */
+  readonly _attributes?: Record<string, unknown>;
+}
 
 /** One fetch or XMLHttpRequest of the page. Times are performance.now(). */
 export interface Call extends Propagation {
+  /** Of its event. */
+  _id: string;
+  _head: Head;
+  /** The user's action that it belongs to. */
+  _action?: string | undefined;
   _kind: "fetch" | "xhr";
   _url: string;
   _method: string;
   /** Survives the page. */
   _keepalive: boolean;
-  _session: string;
+  /** A redirect would be an error anyway. */
+  _noRedirect: boolean;
+  /** It was sent once more without our headers. */
+  _retried?: boolean | undefined;
   /** From and to when the browser was handed the request: its timing entry starts within. */
   _start: number;
   _to?: number;
@@ -21,27 +37,25 @@ export interface Call extends Propagation {
   _end?: number;
   _status?: number;
   _error?: string;
-  _entry?: TimingEntry;
+  _entry?: TimingEntry | undefined;
   _timer?: number;
-  /** Its event is out; it stays so that its late timing entry is not taken for another call's. */
+  /** Its event is out. */
   _reported?: boolean;
 }
 
-export interface CallFacts {
-  _url: string;
+export interface CallFacts extends Outgoing {
   _method: string;
-  _noCors: boolean;
   _keepalive: boolean;
-  _traceparent: string | null;
-  _tracestate: string | null;
+  _noRedirect: boolean;
 }
 
 export interface CallTracker {
   /** Undefined: leave the request alone (our own beacon, a URL that does not parse, a polyfill's inner request). */
-  _begin(kind: "fetch" | "xhr", facts: CallFacts): Call | undefined;
+  _begin(initiator: string, facts: CallFacts): Call | undefined;
   /** Runs the browser's own function for the call. */
   _send<T>(call: Call | undefined, run: () => T): T;
-  _settle(call: Call, status: number, error?: string): void;
+  /** Without an error it is answered. The carrier is what the page got: a Response, an error, the XMLHttpRequest. */
+  _settle(call: Call, status: number, error: string, carrier: unknown): void;
   /** Gives a timing entry to the one call that it can belong to. */
   _match(entry: TimingEntry): void;
   /** The content security policy blocked this URL. */
@@ -50,6 +64,9 @@ export interface CallTracker {
   _hurry(gone?: boolean): void;
 }
 
+/** Is told of each call twice: when it begins, and with its carrier when its outcome is known. */
+export type CallObserver = (call: Call, carrier?: unknown) => void;
+
 /** How many calls are kept at once. */
 const MAX_CALLS = 500;
 /** How long a call waits for its timing entry: after its end, and after the headers of an answer whose body may go on. */
@@ -57,48 +74,49 @@ const WAIT_AFTER_END = 2_000;
 const WAIT_FOR_BODY = 60_000;
 
 /** Follows each call until its outcome and its timing entry are known, then reports it, once. */
-export function trackCalls(
-  config: Config,
-  identity: Identity,
-  losses: Losses,
-  report: (call: Call) => void,
-): CallTracker {
-  const calls: Call[] = [];
+export function trackCalls(agent: Agent, report: (call: Call) => void): CallTracker {
+  const { _config: config, _losses: losses } = agent;
+  let calls: Call[] = [];
   const endpoint = pathOf(config._endpoint);
-  const initiators = { fetch: "fetch", xhr: "xmlhttprequest" };
-  const { setTimeout, clearTimeout } = window;
+  const { setTimeout, clearTimeout } = self;
+  /** Firefox and WebKit, which have no deliveryType, may start a request some time after it was handed to them. */
+  const late = !("deliveryType" in PerformanceResourceTiming.prototype);
   let outer: Call | undefined;
 
-  const remove = (call: Call) => {
-    const at = calls.indexOf(call);
-    if (at >= 0) calls.splice(at, 1);
-  };
+  const isTimed = (call: Call) => call._url.startsWith("http");
   const publish = (call: Call) => {
-    if (call._reported) return;
-    call._reported = true;
+    // Without its timing entry it stays, so that this is not taken for another call's; other schemes have none.
+    if (call._entry || !isTimed(call)) calls = calls.filter((other) => other !== call);
     clearTimeout(call._timer);
-    report(call);
+    if (!call._reported) report(call);
+    call._reported = true;
+  };
+  const observe: CallObserver = (call, carrier) => {
+    for (const observer of agent._calls) losses._guard(() => observer(call, carrier));
   };
 
   return {
-    _begin(kind, facts) {
+    _begin(initiator, facts) {
       let url: string;
       try {
-        url = cleanUrl(new URL(facts._url, document.baseURI));
+        url = cleanUrl(facts._url, baseUrl());
       } catch {
         return undefined;
       }
-      if (pathOf(url) === endpoint) return undefined;
-      const now = performance.now();
+      const head = agent._head();
+      if (pathOf(url) === endpoint || agent._isOut?.(head._session)) return undefined;
 
       // A fetch polyfill sends by XMLHttpRequest, a second wrapper calls the first: one request, one context, one event.
       const twin =
         outer?._url === url
           ? outer
-          : calls.find((call) => call._traceparent && call._traceparent === facts._traceparent && call._url === url);
+          : calls.find(
+              (call) =>
+                call._url === url && call._headers?.traceparent && call._headers.traceparent === facts._traceparent,
+            );
       if (twin) {
-        twin._initiator = initiators[kind];
-        twin._start = now;
+        twin._initiator = initiator;
+        twin._start = performance.now();
         twin._to = undefined;
         queueMicrotask(() => {
           twin._to = performance.now();
@@ -106,23 +124,29 @@ export function trackCalls(
         return undefined;
       }
 
-      const session = identity._session();
+      const method = facts._method.toUpperCase();
+      const context = propagate({ ...facts, _url: url }, agent);
       const call: Call = {
-        ...propagate({ ...facts, _url: url }, config, identity, session),
-        _kind: kind,
+        ...context,
+        // One of ours is drawn for this request alone.
+        _id: (context._headers?.traceparent && context._context?._spanId) || randomHex(8),
+        _head: head,
+        _kind: initiator === "fetch" ? initiator : "xhr",
         _url: url,
-        _method: facts._method.toUpperCase(),
+        _method: method,
         _keepalive: facts._keepalive,
-        _session: session,
-        _start: now,
-        _initiator: initiators[kind],
+        _noRedirect: facts._noRedirect,
+        _start: 0,
+        _initiator: initiator,
       };
       if (calls.push(call) > MAX_CALLS) {
         const oldest = calls.shift() as Call;
-        if (oldest._end !== undefined) publish(oldest);
-        else if (!oldest._reported) losses._count("too_many_calls");
+        if (oldest._end) publish(oldest);
+        else losses._count("too_many_calls");
         oldest._reported = true;
       }
+      call._action = agent._action?.();
+      observe(call);
       return call;
     },
 
@@ -130,24 +154,27 @@ export function trackCalls(
       if (!call) return run();
       const before = outer;
       outer = call;
-      call._start = performance.now();
+      losses._guard(() => {
+        call._start = performance.now();
+      });
       try {
         return run();
       } finally {
         outer = before;
-        call._to = performance.now();
+        losses._guard(() => {
+          call._to = performance.now();
+        });
       }
     },
 
-    _settle(call, status, error) {
-      if (call._end !== undefined) return;
+    _settle(call, status, error, carrier) {
+      if (call._end) return;
       call._end = performance.now();
       call._status = status;
-      call._error = error && (call._error ?? error);
-      if (call._entry) {
-        remove(call);
-        publish(call);
-      } else if (!call._reported) {
+      call._error = (error && call._error) || error;
+      observe(call, carrier);
+      if (call._entry || !isTimed(call)) publish(call);
+      else {
         const wait = error || call._kind === "xhr" ? WAIT_AFTER_END : WAIT_FOR_BODY;
         call._timer = setTimeout(() => losses._guard(() => publish(call)), wait);
       }
@@ -162,15 +189,12 @@ export function trackCalls(
           call._url === url &&
           call._initiator === entry.initiatorType &&
           call._start <= start &&
-          start <= (call._to ?? start),
+          start <= ((late ? call._end : call._to) ?? start),
       );
       const [owner] = owners;
       if (!owner || owners.length > 1) return;
       owner._entry = entry;
-      if (owner._end !== undefined) {
-        remove(owner);
-        publish(owner);
-      }
+      if (owner._end) publish(owner);
     },
 
     _blocked(url) {
@@ -181,11 +205,11 @@ export function trackCalls(
 
     _hurry(gone) {
       for (const call of calls) {
-        if (call._end === undefined && gone) {
+        if (gone && !call._end) {
           call._end = performance.now();
-          call._error = call._keepalive ? undefined : "abort";
+          if (!call._keepalive) call._error = "abort";
         }
-        if (call._end !== undefined) publish(call);
+        if (call._end) publish(call);
       }
     },
   };

@@ -1,29 +1,30 @@
-import type { UrlPattern } from "./index";
+import { baseUrl } from "./base-url";
+import type { UrlPattern } from "./options";
 import { warn } from "./warn";
 
 export type UrlMatcher = (url: string) => boolean;
 
 /** Turns a pattern into a function that never throws. */
 export function urlMatcher(name: string, pattern: UrlPattern | undefined): UrlMatcher {
-  if (!pattern) return () => false;
-  let test = pattern as (request: { url: string }) => boolean;
-  if (typeof pattern !== "function") {
-    let expression: RegExp;
+  const tried = <T>(run: () => T): T | undefined => {
     try {
-      // Without g and y, which make test() depend on the call before.
-      expression = new RegExp(pattern, pattern instanceof RegExp ? pattern.flags.replace(/[gy]/g, "") : "");
+      return run();
     } catch (error) {
-      warn(`${name} does not compile, so it matches nothing:`, error);
-      return () => false;
-    }
-    test = ({ url }) => expression.test(url);
-  }
-  return (url) => {
-    try {
-      return !!test({ url });
-    } catch (error) {
-      warn(`${name} failed, so it does not match:`, error);
-      return false;
+      warn(name, error);
+      return undefined;
     }
   };
+  const matches = tried(() => pattern && tester(pattern));
+  return (url) => !!matches && !!tried(() => matches({ url }));
+}
+
+function tester(pattern: UrlPattern): (request: { url: string }) => boolean {
+  if (typeof pattern === "function") return pattern;
+  if (typeof pattern === "string") {
+    // As a URL it ends its host: https://api.example is no beginning of https://api.example.net/.
+    const start = new URL(pattern, baseUrl()).href;
+    return ({ url }) => url.startsWith(start);
+  }
+  // Unlike test(), search() does not depend on the call before.
+  return ({ url }) => url.search(pattern) >= 0;
 }

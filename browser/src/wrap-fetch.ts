@@ -1,82 +1,89 @@
-import { errorReason } from "./error-reason";
-import type { Losses } from "./losses";
+import { failureReason } from "./failure-reason";
+import type { Agent } from "./start-agent";
 import type { Call, CallTracker } from "./track-calls";
 import { withHeaders } from "./with-headers";
+import { wrapMethod } from "./wrap-method";
 
-interface Prepared {
-  _call: Call | undefined;
-  _args: Parameters<typeof fetch>;
-  _signal: AbortSignal | null | undefined;
-}
+type Arguments = Parameters<typeof fetch>;
 
-/** Replaces window.fetch; the result puts the original back. Bodies are never read, and Requests never rebuilt. */
-export function wrapFetch(tracker: CallTracker, losses: Losses): () => void {
-  const original = window.fetch;
-  let active = true;
+/** Wraps fetch. Bodies are never read, and Requests never rebuilt. */
+export function wrapFetch(agent: Agent, tracker: CallTracker): void {
+  const guard = agent._losses._guard;
 
-  const prepare = ([...args]: Parameters<typeof fetch>): Prepared | undefined => {
-    const [input, init] = args;
-    if (init && Object(init) !== init) return undefined;
-    const request = isRequest(input) ? input : undefined;
-    const given = init?.headers === undefined ? request?.headers : init.headers;
-    const headers = new Headers(given);
-    const signal = init?.signal === undefined ? request?.signal : init.signal;
+  /** The call, what to send, and the signal that ends it. */
+  const prepare = (input: Arguments[0], init: Arguments[1], request: Request | undefined) => {
+    const of = <Name extends keyof Request & keyof RequestInit>(name: Name) =>
+      (init?.[name] === undefined ? request?.[name] : init[name]) as Request[Name] | undefined;
+    const given = of("headers");
+    const headers = given === undefined ? undefined : new Headers(given);
     const call = tracker._begin("fetch", {
       _url: request ? request.url : String(input),
-      _method: String(init?.method ?? request?.method ?? "GET"),
-      _noCors: (init?.mode ?? request?.mode) === "no-cors",
-      _keepalive: !!(init?.keepalive ?? request?.keepalive),
-      _traceparent: headers.get("traceparent"),
-      _tracestate: headers.get("tracestate"),
+      _method: String(of("method") ?? "GET"),
+      _noCors: of("mode") === "no-cors",
+      _keepalive: !!of("keepalive"),
+      _noRedirect: of("redirect") === "error",
+      _traceparent: headers?.get("traceparent") ?? null,
+      _tracestate: headers?.get("tracestate") ?? null,
     });
-    if (call?._traceparent) headers.set("traceparent", call._traceparent);
-    if (call?._tracestate) headers.set("tracestate", call._tracestate);
-    // An iterator among the headers can be read once, and that was just now.
-    if (call?._traceparent || call?._tracestate || (init?.headers && Symbol.iterator in init.headers)) {
-      args[1] = withHeaders(init, headers, request);
-    }
-    return { _call: call, _args: args, _signal: signal };
+    if (!call) return undefined;
+    for (const name in call._headers) headers?.set(name, call._headers[name] as string);
+    // Fetch takes a plain object three times as fast.
+    const sent = call._headers ? withHeaders(init, headers ?? call._headers, request) : init;
+    return [call, sent, of("signal")] as [Call, Arguments[1], AbortSignal | undefined];
   };
 
-  const wrapper = function fetch(this: unknown, ...args: Parameters<typeof original>): Promise<Response> {
-    const prepared = active && args.length ? losses._guard(() => prepare(args)) : undefined;
-    const call = prepared?._call;
-    if (!call) return original.apply(this as typeof globalThis, prepared?._args ?? args);
+  wrapMethod(agent, self, "fetch", (_, args, send) => {
+    let [input, init] = args;
+    if (!args.length || (init && Object(init) !== init)) return send(...args);
+    // Whatever the page passes may throw when it is looked at; the browser's own function then says so.
+    const request = guard(() => isRequest(input)) ? (input as Request) : undefined;
+    const iterator = guard(() => {
+      const headers = init?.headers as (Iterable<[string, string]> & { next?: unknown }) | undefined;
+      return headers?.next ? headers : undefined;
+    });
+    if (iterator) {
+      // It can be read once.
+      try {
+        init = withHeaders(init, [...iterator], request);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    const prepared = guard(() => prepare(input, init, request));
+    if (!prepared) return init === args[1] ? send(...args) : send(input, init);
+    const [call, first, signal] = prepared;
 
     let atOnce = true;
-    const fail = (error: unknown) =>
-      losses._guard(() => tracker._settle(call, 0, errorReason(error, prepared._signal, atOnce)));
-    let promise: Promise<Response>;
-    try {
-      promise = tracker._send(call, () => original.apply(this as typeof globalThis, prepared._args));
-    } catch (error) {
-      fail(error);
-      throw error;
-    }
-    if (typeof promise?.then !== "function") return promise;
-    // The page gets the promise that follows ours: were it given the first one, its rejection would count as handled.
-    const result = promise.then(
-      (response) => {
-        losses._guard(() => tracker._settle(call, response.status));
-        return response;
-      },
-      (error) => {
-        fail(error);
-        throw error;
-      },
-    );
+    const follow = (sent: Arguments[1]): Promise<Response> => {
+      const promise = tracker._send(call, () => send(input, sent)) as Promise<Response> | undefined;
+      // The page gets the promise that follows ours: were it given the first one, its rejection would count as handled.
+      return (
+        promise?.then?.(
+          (response) => {
+            guard(() => tracker._settle(call, response.status, "", response));
+            return response;
+          },
+          (error) => {
+            const reason =
+              guard(() =>
+                failureReason(((signal?.aborted && signal.reason) || error)?.name, signal?.aborted, atOnce),
+              ) ?? "unknown_reason";
+            const fail = () => {
+              guard(() => tracker._settle(call, 0, reason, error));
+              throw error;
+            };
+            const again = guard(() => agent._retry?.(call, reason));
+            return again ? again.then((may) => (may ? follow(init) : fail())) : fail();
+          },
+        ) ?? (promise as unknown as Promise<Response>)
+      );
+    };
+    const result = follow(first);
     queueMicrotask(() => {
       atOnce = false;
     });
     return result;
-  };
-
-  for (const name of ["name", "length"] as const) Object.defineProperty(wrapper, name, { value: original[name] });
-  window.fetch = wrapper;
-  return () => {
-    active = false;
-    if (window.fetch === wrapper) window.fetch = original;
-  };
+  });
 }
 
 /** Also of another frame, whose Request is not an instance of ours. */

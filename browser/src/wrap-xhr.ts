@@ -1,116 +1,109 @@
-import type { Losses } from "./losses";
+import { baseUrl } from "./base-url";
+import { failureReason } from "./failure-reason";
+import type { Agent } from "./start-agent";
 import type { Call, CallTracker } from "./track-calls";
+import { wrapMethod } from "./wrap-method";
 
-interface State {
-  _method: string;
-  _url: string;
-  /** What the page set; repeated headers are joined, as the browser does. */
-  _traceparent: string | null;
-  /** Held back until send(), since the browser has no way to replace a header. */
-  _tracestate: string | null;
+/** What an XMLHttpRequest was asked for. */
+export interface XhrState {
+  /** With the URL as of open(), even if the base changes before send(). */
+  _opened: Parameters<XMLHttpRequest["open"]>;
+  /** What the page set. */
+  _headers: [name: string, value: string][];
   _sent?: boolean;
-  _call?: Call;
+  /** Other wrappers, beneath ours, may be at work on it. */
+  _passing?: boolean;
+  _call?: Call | undefined;
 }
 
-const OUTCOMES: Record<string, string | undefined> = {
-  load: undefined,
-  abort: "abort",
-  timeout: "timeout",
-  error: "network",
-  TimeoutError: "timeout",
-  NetworkError: "network",
-};
+/** Wraps open, setRequestHeader and send of XMLHttpRequest. */
+export function wrapXhr(agent: Agent, tracker: CallTracker): void {
+  const { prototype } = XMLHttpRequest;
+  const { setRequestHeader } = prototype;
+  const { _xhrs: states } = agent;
+  const guard = agent._losses._guard;
 
-/** Replaces open, setRequestHeader and send of XMLHttpRequest; the result puts the originals back. */
-export function wrapXhr(tracker: CallTracker, losses: Losses): () => void {
-  const prototype = XMLHttpRequest.prototype;
-  const { open, setRequestHeader, send } = prototype;
-  const states = new WeakMap<XMLHttpRequest, State>();
-  /** Those that have our listeners: an object may send many requests. */
-  const watched = new WeakSet<XMLHttpRequest>();
-  let active = true;
+  const settle = (request: XMLHttpRequest, status: number, reason: string) => {
+    const call = states.get(request)?._call;
+    if (call) tracker._settle(call, status, reason, request);
+  };
+  /** What the page set of this header; repeated ones are joined, as the browser does. */
+  const headerOf = (state: XhrState, name: string) => {
+    const values = state._headers.filter(([other]) => other === name);
+    return values.length ? values.map(([, value]) => value).join(", ") : null;
+  };
 
-  const settle = (call: Call | undefined, status: number, outcome: string) =>
-    losses._guard(() => {
-      if (!call) return;
-      let error = outcome in OUTCOMES ? OUTCOMES[outcome] : "invalid_call";
-      if (error === "network" && !navigator.onLine) error = "no_network";
-      tracker._settle(call, status, error);
+  // First: where it cannot be wrapped, the others must not be, since nothing would send what they hold back.
+  wrapMethod(agent, prototype, "send", (request, args, send) => {
+    const state = states.get(request);
+    if (!state || state._sent) return send(...args);
+    state._sent = true;
+    const tracestate = headerOf(state, "tracestate");
+    const call = guard(() =>
+      tracker._begin("xmlhttprequest", {
+        _url: state._opened[1] as string,
+        _method: String(state._opened[0]),
+        _noCors: false,
+        _keepalive: false,
+        _noRedirect: false,
+        _traceparent: headerOf(state, "traceparent"),
+        _tracestate: tracestate,
+      }),
+    );
+    state._call = call;
+    guard(() => {
+      const headers = { ...(tracestate && { tracestate }), ...call?._headers };
+      for (const name in headers) setRequestHeader.call(request, name, headers[name as "tracestate"] as string);
     });
-
-  const wrappers = {
-    open(this: XMLHttpRequest, ...args: Parameters<typeof open>) {
-      const earlier = states.get(this)?._call;
-      const status = this.readyState === 4 ? this.status : 0;
-      open.apply(this, args);
-      // The earlier request of this object is done and our listeners did not run yet, or it ends now without an event.
-      settle(earlier, status, status ? "load" : "abort");
-      states.delete(this);
-      if (active) {
-        losses._guard(() => {
-          states.set(this, {
-            _method: String(args[0]),
-            _url: new URL(args[1], document.baseURI).href, // as of now, even if the base changes before send()
-            _traceparent: null,
-            _tracestate: null,
-          });
-        });
-      }
-    },
-
-    setRequestHeader(this: XMLHttpRequest, ...args: Parameters<typeof setRequestHeader>) {
-      const state = states.get(this);
-      const name = String(args[0]).toLowerCase();
-      const value = String(args[1]);
-      const join = (before: string | null) => (before === null ? value : `${before}, ${value}`);
-      if (state && !state._sent && name === "tracestate" && /^[\x20-\x7e]*$/.test(value)) {
-        state._tracestate = join(state._tracestate);
-        return;
-      }
-      setRequestHeader.apply(this, args);
-      if (state && name === "traceparent") state._traceparent = join(state._traceparent);
-    },
-
-    send(this: XMLHttpRequest, ...args: Parameters<typeof send>) {
-      const state = states.get(this);
-      if (!state || state._sent) return send.apply(this, args);
-      state._sent = true;
-      const call = losses._guard(() =>
-        tracker._begin("xhr", {
-          _url: state._url,
-          _method: state._method,
-          _noCors: false,
-          _keepalive: false,
-          _traceparent: state._traceparent,
-          _tracestate: state._tracestate,
-        }),
-      );
-      state._call = call;
-      losses._guard(() => {
-        const tracestate = call?._tracestate ?? state._tracestate;
-        if (call?._traceparent) setRequestHeader.call(this, "traceparent", call._traceparent);
-        if (tracestate !== null) setRequestHeader.call(this, "tracestate", tracestate);
-        if (!call || watched.has(this)) return;
-        watched.add(this);
-        for (const type of ["load", "abort", "timeout", "error"]) {
-          this.addEventListener(type, () => settle(states.get(this)?._call, this.status, type));
-        }
-      });
+    state._passing = true;
+    try {
+      return tracker._send(call, () => send(...args));
+    } catch (error) {
+      // A synchronous request throws where another one has an event.
+      const reasonOf = ({ name }: Error) => failureReason(name, false, !/^(Network|Timeout)/.test(name));
+      let failure = error as Error;
       try {
-        return tracker._send(call, () => send.apply(this, args));
-      } catch (error) {
-        // A synchronous request throws where another one has an event.
-        settle(call, 0, String((error as Error).name));
-        throw error;
+        if (agent._sendsAgain?.(request, state, reasonOf(failure))) return;
+      } catch (again) {
+        failure = again as Error;
       }
-    },
-  };
+      guard(() => settle(request, 0, reasonOf(failure)));
+      throw failure;
+    } finally {
+      state._passing = false;
+    }
+  });
 
-  Object.assign(prototype, wrappers);
-  return () => {
-    active = false;
-    if (prototype.open === wrappers.open) prototype.open = open;
-    if (prototype.setRequestHeader === wrappers.setRequestHeader) prototype.setRequestHeader = setRequestHeader;
-    if (prototype.send === wrappers.send) prototype.send = send;
-  };
+  wrapMethod(agent, prototype, "open", (request, args, open) => {
+    const status = request?.readyState === 4 ? request.status : 0;
+    open(...args);
+    guard(() => {
+      // The earlier request of this object is done and our listeners did not run yet, or it ends now without an event.
+      settle(request, status, status ? "" : "abort");
+      const known = states.has(request);
+      const [method, url, ...rest] = args;
+      states.set(request, { _opened: [method, new URL(url, baseUrl()).href, ...rest], _headers: [] });
+      if (known) return;
+      for (const type of ["load", "abort", "timeout", "error"]) {
+        request.addEventListener(type, () =>
+          guard(() => {
+            // A listener before ours may have sent the next request already.
+            if (request.readyState > 3) settle(request, request.status, type === "load" ? "" : failureReason(type));
+          }),
+        );
+      }
+    });
+  });
+
+  wrapMethod(agent, prototype, "setRequestHeader", (request, args, set) => {
+    const state = states.get(request);
+    const name = String(args[0]).toLowerCase();
+    // The browser would join a second one to ours.
+    if (name === "traceparent" && state?._passing && state._call?._headers?.traceparent) return;
+    // A symbol, which the browser refuses, has no text that looks like a value.
+    const value = typeof (args[1] as unknown) === "symbol" ? "" : String(args[1]);
+    // Tracestate is held back until send(), since the browser has no way to replace a header.
+    if (!state || state._sent || name !== "tracestate" || !/^[\x20-\x7e]+$/.test(value)) set(...args);
+    state?._headers.push([name, value]);
+  });
 }

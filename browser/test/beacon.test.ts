@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
 import { version } from "../package.json";
-import { APPLICATION, INSTANCE, SESSION, test } from "./fixture";
+import { APPLICATION, INSTANCE, SESSION, STILL, test } from "./fixture";
 import { type BeaconEvent, HANG } from "./server";
 
 // What goes home, when, and what becomes of it if it cannot: wire/beacon/beacon.md.
@@ -29,22 +29,25 @@ describe("content", () => {
     expect(beacon).not.toHaveProperty("dropped");
     expect(beacon?.time_origin).toBeGreaterThan(before - 1000);
     expect(beacon?.sent).toBeGreaterThan(Number(beacon?.time_origin));
-    expect(app.beaconHeaders[0]).toMatchObject({ "content-type": "text/plain;charset=UTF-8" });
+    expect(app.beaconHeaders[0]?.["content-type"]).toMatch(/^text\/plain/);
     expect(app.beaconHeaders[0]).not.toHaveProperty("cookie");
   });
 
-  test("the page load: its document, its resources, its navigation, its vitals", async ({ page, app }) => {
+  test("the page load: its document, its resources, its navigation", async ({ page, app }) => {
     const referrer = `${app.origin}/module`;
     await page.goto(referrer);
     const html = '<p>Text</p><link rel="stylesheet" href="/style.css?type=text/css">';
-    const query = new URLSearchParams({ "data-application-id": APPLICATION, html });
+    const query = new URLSearchParams({
+      "data-application-id": APPLICATION,
+      "data-allow-query-parameters": "*",
+      html,
+    });
     await page.evaluate((url) => {
       location.href = url;
     }, `/page?${query}`);
     const navigation = await app.event((event) => event.type === "navigation");
-    await app.event((event) => event["web_vital.name"] === "FCP"); // a page that was never painted has no CLS
-    await page.goto("about:blank");
-    await app.event((event) => event["web_vital.name"] === "CLS");
+    await app.event((event) => event["request.kind"] === "document");
+    await app.event((event) => event["request.kind"] === "resource");
 
     expect(navigation).toMatchObject({
       start: 0,
@@ -72,23 +75,31 @@ describe("content", () => {
     ]);
     for (const event of app.events.filter((sent) => sent.type === "request")) {
       const timing = event["performance.timing"];
-      expect(timing.request_start).toBeGreaterThan(0);
+      expect(timing.request_start).toBeGreaterThanOrEqual(0);
       expect(timing.response_start).toBeGreaterThanOrEqual(timing.request_start ?? 0);
       expect(timing.response_end).toBe(event.duration);
-    }
-
-    const vitals = app.events.filter((event) => event.type === "web_vital");
-    expect(new Set(vitals.map((event) => event["web_vital.name"]))).toEqual(new Set(["TTFB", "FCP", "LCP", "CLS"]));
-    for (const vital of vitals) {
-      expect(vital["web_vital.value"]).toBeGreaterThanOrEqual(0);
-      const [good = 0, fair = 0] = RATINGS[String(vital["web_vital.name"])] ?? [];
-      const value = Number(vital["web_vital.value"]);
-      expect(vital["web_vital.rating"]).toBe(value <= good ? "good" : value <= fair ? "needs-improvement" : "poor");
     }
 
     const ids = app.events.map((event) => event.id);
     expect(new Set(ids).size).toBe(ids.length);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test.for([
+    ["TTFB", "navigation"],
+    ["FCP", "paint"],
+    ["LCP", "largest-contentful-paint"],
+    ["CLS", "layout-shift"],
+  ] as const)("the page load's %s", async ([name, type], { page, app, open }) => {
+    await open({ html: "<p>Text</p>" });
+    expect(await page.evaluate(() => PerformanceObserver.supportedEntryTypes)).toContain(type);
+    await app.event((event) => event["web_vital.name"] === "FCP"); // a page that was never painted has no CLS
+    await page.goto("about:blank");
+    const vital = await app.event((event) => event["web_vital.name"] === name);
+    const value = Number(vital["web_vital.value"]);
+    expect(value).toBeGreaterThanOrEqual(0);
+    const [good = 0, fair = 0] = RATINGS[name] ?? [];
+    expect(vital["web_vital.rating"]).toBe(value <= good ? "good" : value <= fair ? "needs-improvement" : "poor");
   });
 
   test("an interaction's INP", async ({ page, app, open }) => {
@@ -97,6 +108,7 @@ describe("content", () => {
       before: "window.requestIdleCallback = (idle) => setTimeout(idle);",
       html: `<button onclick="for (const end = performance.now() + 60; performance.now() < end; );">Press</button>`,
     });
+    expect(await page.evaluate(() => PerformanceObserver.supportedEntryTypes)).toContain("event");
     await page.evaluate(() => {
       const pressed = new Promise<void>((done) => {
         new PerformanceObserver((list) => {
@@ -129,30 +141,20 @@ describe("sending", () => {
   });
 
   test("many events do not wait for the time to pass", async ({ page, app, start }) => {
-    await page.clock.install();
-    await start();
-    await page.clock.pauseAt(Date.now() + 60_000);
+    await start({}, STILL);
     await page.evaluate(() => {
-      for (let i = 0; i < 60; i++) new Image().src = `/image?${i}`;
+      for (let i = 0; i < 150; i++) new Image().src = `/image?${i}`;
     });
     await app.event((event) => pathOf(event) === "/image");
   });
 
-  test("hiding the page sends what is there, by sendBeacon", async ({ page, app, start }) => {
-    await start();
-    const hidden = await page.evaluate(async () => {
+  test("hiding the page sends what is there, without fetchLater too", async ({ page, app, start }) => {
+    await start({}, "window.fetchLater = undefined;");
+    await page.evaluate(async () => {
       await (await fetch("/a")).text();
-      let beacons = 0;
-      const { sendBeacon } = navigator;
-      navigator.sendBeacon = (...args) => {
-        beacons++;
-        return sendBeacon.apply(navigator, args);
-      };
       Object.defineProperty(document, "visibilityState", { value: "hidden" });
       document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
-      return beacons;
     });
-    expect(hidden).toBe(1);
     await app.event((event) => pathOf(event) === "/a");
     expect(app.beaconHeaders[0]).toMatchObject({ "content-type": "text/plain;charset=UTF-8" });
   });
@@ -188,9 +190,7 @@ describe("sending", () => {
   );
 
   test("after a failure it waits twice as long, then sends by itself", async ({ page, app, start }) => {
-    await page.clock.install();
-    await start();
-    await page.clock.pauseAt(Date.now() + 60_000);
+    await start({}, STILL);
     await page.evaluate(() => kept.agent.flush());
     app.answerBeacon = () => 503;
     await page.evaluate(async () => {
@@ -199,9 +199,9 @@ describe("sending", () => {
     });
     app.answerBeacon = () => 202;
     const tries = app.beaconBytes.length;
-    await page.clock.runFor(3_900);
+    await page.evaluate(() => kept.pass(3_900));
     expect(app.beaconBytes).toHaveLength(tries);
-    await page.clock.runFor(200);
+    await page.evaluate(() => kept.pass(200));
     await app.event((event) => pathOf(event) === "/a");
   });
 
@@ -256,6 +256,7 @@ describe("sending", () => {
 
   test("a page that goes while a beacon is under way, or has failed, still sends the rest", async ({
     page,
+    context,
     app,
     start,
   }) => {
@@ -266,7 +267,8 @@ describe("sending", () => {
     await page.evaluate(() => {
       addEventListener("visibilitychange", () => fetch("/last").catch(() => {}), { capture: true });
     });
-    await page.goto("about:blank");
+    await context.newPage(); // the browser must not go with it
+    await page.close({ runBeforeUnload: true }); // one that is left may come back
     for (const path of ["/module", "/last"]) {
       await app.event((event) => event.type === "request" && pathOf(event) === path);
     }
@@ -283,16 +285,16 @@ describe("sending", () => {
     });
     app.answerBeacon = () => 202;
     await page.evaluate(() => kept.agent.flush());
-    expect(app.events).toHaveLength(1000);
+    const calls = app.events.filter((event) => event["request.kind"] === "fetch");
+    expect(calls.length).toBeGreaterThan(980); // beside some of the page itself
+    expect(calls.length).toBeLessThanOrEqual(1000);
     const dropped = app.beacons.map((beacon) => beacon.dropped as { buffer_full: number } | undefined);
     expect(dropped[0]?.buffer_full).toBeGreaterThanOrEqual(200);
     expect(dropped.slice(1)).toEqual(dropped.slice(1).map(() => undefined));
   });
 
   test("entries that the browser dropped before the agent came are counted", async ({ page, app, start }) => {
-    await page.goto(`${app.origin}/module`);
-    await page.addInitScript(() => performance.setResourceTimingBufferSize(1));
-    await start();
+    await start({}, "performance.setResourceTimingBufferSize(1);");
     await page.evaluate(() => kept.agent.flush());
     await page.goto("about:blank");
     const dropped = app.beacons.map((beacon) => beacon.dropped as { timing_buffer_full: number } | undefined);
@@ -302,7 +304,7 @@ describe("sending", () => {
 
 describe("identity", () => {
   test("tabs and page loads share instance and session, not the page", async ({ page, context, app }) => {
-    const url = `${app.origin}/page?data-application-id=${APPLICATION}`;
+    const url = `${app.origin}/page?data-application-id=${APPLICATION}&data-allow-query-parameters=*`;
     await page.goto(url);
     await page.goto(`${url}&again`);
     const tab = await context.newPage();

@@ -1,5 +1,5 @@
 /** Helpers that fixture.ts puts into every page. */
-import type { Handle, init } from "../src/index";
+import type * as agent from "../src/index";
 
 declare global {
   /** Sends an XMLHttpRequest; resolves with the status and the type of the event that ended it. */
@@ -11,10 +11,13 @@ declare global {
   /** Resolves when the page can read the timing entry of this URL, and so when the agent has been given it. */
   function timed(url: string): Promise<PerformanceResourceTiming>;
 
+  /** The classic script's functions. */
+  const throughline: typeof agent;
+
   /** What the page keeps for the test: on /module the package and the browser's own functions; else what `before` put there. */
   const kept: {
-    exported: { init: typeof init };
-    agent: Handle;
+    exported: typeof agent;
+    agent: typeof agent;
     fetch: typeof fetch;
     fetched: Parameters<typeof fetch>[];
     cases: Record<string, () => Parameters<typeof fetch>>;
@@ -23,5 +26,10 @@ declare global {
     response: Response;
     error: Error;
     unhandled: unknown[];
+    seen: string[];
+    broken: boolean;
+    warned: string[];
+    errors: string[];
+    pass: (ms: number) => void;
   } & Pick<XMLHttpRequest, "open" | "send" | "setRequestHeader">;
 }

@@ -1,27 +1,23 @@
-import { chromium } from "playwright-core";
 import type { TestProject } from "vitest/node";
+import type { EngineAddress, EngineName, Started } from "./engines/engine";
+import { startPlaywright } from "./engines/playwright";
+import { startWebKit } from "./engines/webkit";
 
 declare module "vitest" {
   interface ProvidedContext {
-    browser: string;
+    engine: EngineAddress;
   }
 }
 
-/** Starts the Chromium that all tests connect to. */
-export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  const server = await chromium.launchServer({
-    executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-    headless: true,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+/** Starts the engine of the project, which all its tests connect to. */
+export default async function setup({ name, provide, vitest }: TestProject): Promise<Started["stop"]> {
+  const { address, stop } = await start(name as EngineName, Number(vitest.config.maxWorkers)).catch((error) => {
+    throw new Error(`${name} does not start, "make setup-engines" installs what it needs: ${error}`);
   });
-  provide("browser", server.wsEndpoint());
-  return () => server.close();
+  provide("engine", address);
+  return stop;
+}
+
+function start(name: EngineName, workers: number): Promise<Started> {
+  return name === "webkit" ? startWebKit(workers) : startPlaywright(name);
 }

@@ -1,5 +1,5 @@
 import { describe, expect } from "vitest";
-import { APPLICATION, INSTANCE, SESSION, SPAN, TENANT, TRACE, test } from "./fixture";
+import { APPLICATION, INSTANCE, RECORD, SESSION, SPAN, TENANT, TRACE, test } from "./fixture";
 
 // The decision table of the linking contract, section 2.3, by fetch and by XMLHttpRequest.
 
@@ -219,24 +219,21 @@ test("cross_origin: mode no-cors, even where an allow pattern matches", async ({
   expect(event).not.toHaveProperty("error.reason");
 });
 
-test("a sandboxed frame is no one's origin", async ({ page, app, open }) => {
+test("a sandboxed frame is no one's origin", async ({ app, open }) => {
+  const call = `addEventListener("load", () => fetch("${app.origin}/a?allow=*"));`;
+  const query = new URLSearchParams({ "data-application-id": APPLICATION, before: call });
   await open({
-    html: `<iframe sandbox="allow-scripts" src="/page?data-application-id=${APPLICATION}&frame"></iframe>`,
+    html: `<iframe sandbox="allow-scripts" src="/page?${query.toString().replace(/&/g, "&amp;")}"></iframe>`,
   });
-  await page
-    .mainFrame()
-    .childFrames()[0]
-    ?.evaluate((url) => fetch(url), `${app.origin}/a?allow=*`);
   const [request] = await app.received("/a");
   expect(request?.headers.origin).toBe("null");
   expect(request?.headers).not.toHaveProperty("traceparent");
 });
 
 test("a pattern that does not compile is told, and matches nothing", async ({ page, other, open, run, leave }) => {
-  const warning = page.waitForEvent("console");
-  await open({ "data-cross-origin-url-pattern": "(" });
-  expect((await warning).type()).toBe("warning");
-  expect((await warning).text()).toContain("cross-origin URL pattern does not compile");
+  await open({ "data-cross-origin-url-pattern": "(", before: RECORD });
+  const warned = await page.evaluate(() => kept.warned);
+  expect(warned).toEqual([expect.stringMatching(/^warn: .*crossOriginUrlPattern is not usable/)]);
   await run(ways.fetch, `${other.origin}/a?allow=*`, []);
   expect((await leave("/a"))["request.trace_context_hint"]).toBe("cross_origin");
 });

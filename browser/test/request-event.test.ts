@@ -27,8 +27,8 @@ test.each([
   ["a worker that passed it through", { workerStart: 1, deliveryType: "cache" }, "received", "service_worker"],
   ["a worker that had kept a copy", { workerStart: 1, deliveryType: "cache-storage" }, "stale", "service_worker"],
 ])("an answer from %s", (_, change, hint, delivery) => {
-  const facts = { _kind: "resource", _url: "https://shop.example/a" } as const;
-  const event = requestEvent(facts, entry(change), createClock(0)) as Record<string, unknown>;
+  const url = "https://shop.example/a";
+  const event = requestEvent({ _id: SPAN, _kind: "resource", _url: url }, url, entry(change), createClock(0));
   expect(event).toMatchObject({ "request.server_timing_hint": hint, "performance.delivery": delivery });
   expect(event["trace.id"]).toBe(hint === "received" ? TRACE : undefined);
 });

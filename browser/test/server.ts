@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import { Readable } from "node:stream";
+import { gunzipSync } from "node:zlib";
 
 /** What one beacon said (wire/beacon/beacon.md). */
 export interface Beacon {
@@ -35,8 +37,14 @@ export interface Server {
   beaconHeaders: http.IncomingHttpHeaders[];
   /** How long they were, in bytes. */
   beaconBytes: number[];
+  /** The paths of scripts that are answered with 404. */
+  missing: string[];
   /** The status that the next beacon is answered with; 0 cuts the connection, HANG leaves it without an answer. */
   answerBeacon: () => number;
+  /** Headers of these answers. */
+  answerHeaders: http.OutgoingHttpHeaders;
+  /** Further scripts, by path. */
+  scripts: Map<string, string>;
   /** The first event that passes, waited for. */
   event(test: (event: BeaconEvent) => boolean): Promise<BeaconEvent>;
   /** The requests to this path, waited for until there are as many. */
@@ -48,8 +56,10 @@ export const HANG = -1;
 
 const SCRIPTS: Record<string, string> = {
   "/throughline.js": "../dist/throughline.js",
-  "/index.js": "../dist/index.js",
+  "/throughline-vitals.js": "../dist/throughline-vitals.js",
+  "/throughline-worker.js": "../dist/throughline-worker.js",
   "/web-vitals.js": "../node_modules/web-vitals/dist/web-vitals.js",
+  "/web-vitals.attribution.js": "../node_modules/web-vitals/dist/web-vitals.attribution.js",
 };
 
 /**
@@ -60,13 +70,18 @@ const SCRIPTS: Record<string, string> = {
  *  - `allow=*`: CORS for every origin, with the headers named here, or all that are asked for where it is `*`
  *  - `hold`: the answer waits until `/release?hold` comes; with `part` its headers and this text go first
  *  - `drop`: the connection is cut
+ *  - `etag`: a request that has this entity tag already is answered with 304
  *  - `early`: 103 Early Hints come first
  *  - `trace`: Server-Timing names the trace that the request carries
  *  - `ahead=5000`: Server-Timing tells the time of a clock that is 5 s ahead
  *  - `to=URL`: a redirect
  *
+ *  - `length`: a body of so many bytes
+ *
  * `/page` is a page with the classic script; each of its `data-` parameters becomes an attribute of the script
- * element, `html` its body, `before` a script in front of the agent. `/module` is one that imports the package, and starts nothing.
+ * element, `html` its body, `before` a script in front of the agent, `first` the address of one; `on` is more attributes, `src` another
+ * source; with `bare` it is the same page
+ * without the agent. `/module` is one that imports the package, and starts nothing; it takes `before` too.
  */
 export async function startServer(tls?: http2.SecureServerOptions): Promise<Server> {
   const waiting = new Set<() => void>();
@@ -96,7 +111,10 @@ export async function startServer(tls?: http2.SecureServerOptions): Promise<Serv
     },
     beaconHeaders: [],
     beaconBytes: [],
+    missing: [],
     answerBeacon: () => 202,
+    answerHeaders: {},
+    scripts: new Map(),
     event: (test) => until(() => server.events.find(test)),
     received: (path, count = 1) =>
       until(() => {
@@ -115,29 +133,37 @@ export async function startServer(tls?: http2.SecureServerOptions): Promise<Serv
       const [name = "", ...value] = header.split(": ");
       response.appendHeader(name, value.join(": "));
     }
-    const script = SCRIPTS[url.pathname];
-    if (script) {
+    const [, module] = /^(\/npm\/[\w-]+\.js)$/.exec(url.pathname) ?? [];
+    const script = module ? `../dist${module}` : SCRIPTS[url.pathname];
+    if (script && server.missing.includes(url.pathname)) {
+      response.writeHead(404).end();
+      return;
+    }
+    const further = server.scripts.get(url.pathname);
+    if (script || further !== undefined) {
       response.setHeader("Content-Type", "text/javascript");
-      response.end(readFileSync(new URL(script, import.meta.url)));
+      response.end(further ?? readFileSync(new URL(String(script), import.meta.url)));
       return;
     }
     if (url.pathname === "/page" || url.pathname === "/module") {
       response.setHeader("Content-Type", "text/html; charset=utf-8");
-      response.end(url.pathname === "/page" ? scriptPage(query) : modulePage());
+      response.end(url.pathname === "/page" ? scriptPage(query) : modulePage(query));
       return;
     }
     if (url.pathname === "/beacon" && request.method === "POST") {
       const status = server.answerBeacon();
-      if (status === HANG) return;
+      // A page that is closed may cut its beacon off.
+      if (status === HANG || !request.complete) return;
       server.beaconHeaders.push(request.headers);
       server.beaconBytes.push(Buffer.byteLength(body));
       if (!status) {
         response.destroy();
+        changed();
         return;
       }
       if (status === 202) server.beacons.push(JSON.parse(body));
       response.setHeader("Access-Control-Allow-Origin", "*");
-      response.writeHead(status).end();
+      response.writeHead(status, server.answerHeaders).end();
       changed();
       return;
     }
@@ -175,8 +201,21 @@ export async function startServer(tls?: http2.SecureServerOptions): Promise<Serv
       response.writeHead(302, { Location: to }).end();
       return;
     }
+    const etag = query.get("etag");
+    if (etag !== null) {
+      response.setHeader("ETag", `"${etag}"`);
+      if (request.headers["if-none-match"] === `"${etag}"`) {
+        response.writeHead(304).end();
+        return;
+      }
+    }
     response.setHeader("Content-Type", query.get("type") ?? "text/plain");
     response.statusCode = Number(query.get("status") ?? 200);
+    const length = query.get("length");
+    if (length !== null) {
+      Readable.from(zeros(Number(length))).pipe(response);
+      return;
+    }
     const finish = () => response.end(query.get("body") ?? "ok");
     if (!query.has("hold")) {
       finish();
@@ -188,13 +227,14 @@ export async function startServer(tls?: http2.SecureServerOptions): Promise<Serv
   };
 
   const handle = async (request: http.IncomingMessage, response: http.ServerResponse) => {
-    let body = "";
+    const chunks: Buffer[] = [];
     try {
-      for await (const chunk of request.setEncoding("utf8")) body += chunk;
+      for await (const chunk of request) chunks.push(chunk as Buffer);
     } catch {
       // The page cut it off; what came is what there is.
     }
-    answer(request, response, body);
+    const bytes = Buffer.concat(chunks);
+    answer(request, response, (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString());
   };
   const listener = tls
     ? http2.createSecureServer(tls, (request, response) =>
@@ -215,23 +255,35 @@ export async function startServer(tls?: http2.SecureServerOptions): Promise<Serv
   return server;
 }
 
+function* zeros(length: number): Generator<Buffer> {
+  const chunk = Buffer.alloc(65_536);
+  for (let left = length; left > 0; left -= chunk.length) yield chunk.subarray(0, left);
+}
+
 function scriptPage(query: URLSearchParams): string {
   const attributes = [...query]
     .filter(([name]) => name.startsWith("data-"))
     .map(([name, value]) => ` ${name}="${value.replace(/&/g, "&amp;").replace(/"/g, "&quot;")}"`)
     .join("");
-  const before = query.get("before");
-  return `<!doctype html><title>Test</title>${before ? `<script>${before}</script>` : ""}
-<script src="/throughline.js"${attributes}></script>
+  const first = query.get("first");
+  const agent = `<script src="${query.get("src") ?? "/throughline.js"}"${attributes} ${query.get("on") ?? ""}></script>`;
+  return `<!doctype html><title>Test</title>${scriptBefore(query)}
+${first === null ? "" : `<script src="${first}"></script>`}
+${query.has("bare") ? "" : agent}
 <link rel="icon" href="data:,">${query.get("html") ?? ""}`;
 }
 
-function modulePage(): string {
-  return `<!doctype html><title>Test</title><link rel="icon" href="data:,">
-<script type="importmap">{"imports": {"web-vitals": "/web-vitals.js", "@throughline/browser": "/index.js"}}</script>
+function scriptBefore(query: URLSearchParams): string {
+  const before = query.get("before");
+  return before ? `<script>${before}</script>` : "";
+}
+
+function modulePage(query: URLSearchParams): string {
+  return `<!doctype html><title>Test</title><link rel="icon" href="data:,">${scriptBefore(query)}
+<script type="importmap">{"imports": {"web-vitals": "/web-vitals.js", "@throughline/browser": "/npm/index.js", "web-vitals/attribution": "/web-vitals.attribution.js"}}</script>
 <script>
   const { open: openXhr, send, setRequestHeader } = XMLHttpRequest.prototype;
-  window.kept = { fetch, open: openXhr, send, setRequestHeader };
+  window.kept = { ...window.kept, fetch, open: openXhr, send, setRequestHeader };
 </script>
 <script type="module">
   import * as exported from "@throughline/browser";

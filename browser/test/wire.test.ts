@@ -63,19 +63,23 @@ describe("put-dtr.txt", () => {
         _tracestate: textOf(vector, "tracestate"),
       },
       {
-        _endpoint: "https://shop.example/beacon",
-        _applicationId: textOf(vector, "application-id") || undefined,
-        _tenant: textOf(vector, "tenant") || "7468726f-75676800",
-        _propagation: true,
-        _crossOrigin: () => false,
-        _exclude: () => false,
+        _config: {
+          _endpoint: "https://shop.example/beacon",
+          _scripts: [],
+          _applicationId: textOf(vector, "application-id") || undefined,
+          _tenant: textOf(vector, "tenant") || "7468726f-75676800",
+          _propagation: true,
+          _crossOrigin: () => false,
+          _exclude: () => false,
+          _told: (url) => url,
+        },
+        _identity: { _instance: textOf(vector, "instance-id"), _session: () => textOf(vector, "session-id") },
+        _head: () => ({ _session: textOf(vector, "session-id"), _view: "" }),
       },
-      { _instance: textOf(vector, "instance-id") },
-      textOf(vector, "session-id"),
     );
     const expected = textOf(vector, "expect");
     expect(result._hint).toBe(expected === "ok" ? "external" : expected);
-    expect(result._tracestate ?? "").toBe(textOf(vector, "output"));
+    expect(result._headers?.tracestate ?? "").toBe(textOf(vector, "output"));
   });
 });
 

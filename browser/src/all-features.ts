@@ -1,0 +1,53 @@
+import { answerWorkers } from "./answer-workers";
+import { compressBeacons } from "./compress-beacons";
+import { deferBeacons } from "./defer-beacons";
+import { filterEvents } from "./filter-events";
+import { giveHeaders } from "./give-headers";
+import { keepOffline } from "./keep-offline";
+import { markRequests } from "./mark-requests";
+import { markUser } from "./mark-user";
+import { maskUrls } from "./mask-urls";
+import { measureClock } from "./measure-clock";
+import type { Options } from "./options";
+import { retryWithoutHeaders } from "./retry-without-headers";
+import { sampleResources } from "./sample-resources";
+import { sampleSessions } from "./sample-sessions";
+import { sampleTraces } from "./sample-traces";
+import type { Feature } from "./start-agent";
+import { tellTimings } from "./tell-timings";
+import { trackActions } from "./track-actions";
+import { trackErrors } from "./track-errors";
+import { trackEvents } from "./track-events";
+import { trackLongFrames } from "./track-long-frames";
+import { trackViews } from "./track-views";
+import { trackVisibility } from "./track-visibility";
+import { type Attribute, trackVitals } from "./track-vitals";
+
+/** Everything that the agent can do on a page; load brings what explains web vitals. */
+export function allFeatures(options: Options, load: () => Promise<{ attribute: Attribute }>): Feature[] {
+  return [
+    tellTimings,
+    measureClock,
+    maskUrls(options),
+    ...(options.retryWithoutHeaders === false ? [] : [retryWithoutHeaders]),
+    sampleSessions(options.sampleRate ?? 1),
+    sampleTraces(options.traceSampleRate ?? 1),
+    markUser,
+    sampleResources(options.resourceSampleRate ?? 1),
+    markRequests,
+    giveHeaders,
+    compressBeacons,
+    deferBeacons,
+    answerWorkers,
+    trackViews,
+    trackActions,
+    trackErrors,
+    trackEvents,
+    trackLongFrames,
+    trackVisibility,
+    trackVitals(load),
+    ...(options.beforeSend ? [filterEvents(options.beforeSend)] : []),
+    // Last: when the page is left, it keeps what the others tell then.
+    keepOffline,
+  ];
+}

@@ -1,0 +1,34 @@
+import type { Identity } from "./identity";
+import type { Api } from "./public-api";
+import { resolveConfig, type ScriptOptions } from "./resolve-config";
+import { running } from "./running";
+import { type Feature, startAgent } from "./start-agent";
+import { warn } from "./warn";
+
+/**
+ * Starts the agent on this page. It never throws: bad options are told on the console, and without a usable endpoint
+ * nothing starts. There is one agent a page.
+ */
+export function initAgent(options: ScriptOptions, identify: () => Identity, features: readonly Feature[]): void {
+  try {
+    const place = running();
+    const config = !place.api && resolveConfig(options);
+    if (!config) {
+      warn("this agent", "another one runs, or it has no endpoint");
+      return;
+    }
+    const api: Partial<Api> = {};
+    const agent = startAgent(config, identify(), features, place.ended, api);
+    api.flush = agent._flush;
+    api.shutdown = () => {
+      const flushed = agent._flush();
+      agent._stop();
+      place.api = undefined;
+      place.ended = performance.now();
+      return flushed;
+    };
+    place.api = api;
+  } catch (error) {
+    warn("an option", error);
+  }
+}

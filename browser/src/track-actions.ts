@@ -1,0 +1,91 @@
+import { eventProperties } from "./event-properties";
+import { plainText } from "./plain-text";
+import { randomHex } from "./random-hex";
+import type { Agent, Fields } from "./start-agent";
+import { QUIET_MS, trackActivity } from "./track-activity";
+
+/** What follows an interaction within so long is its doing. */
+const GRACE_MS = 30;
+/** Actions that what comes late, such as a timing entry, may still belong to. */
+const MAX_RECENT = 5;
+
+/** Keys that do something; what people type is their own. */
+const KEYS = /^(Enter|Escape)$/;
+/** What says in its text what it does; elsewhere the text may be what somebody typed. */
+const CONTROLS = "a,button,label,summary,[role=button],[role=link],[role=tab],[role=option],[role^=menuitem]";
+const FIELDS = "input,select,textarea,[contenteditable],[role=textbox]";
+
+/**
+ * Tells what the user does, and `startAction`. What follows, requests and errors among it, carries the action's id until it
+ * has settled.
+ */
+export function trackActions(agent: Agent): void {
+  agent._activity ??= trackActivity(agent);
+  const follow = agent._activity;
+  let recent: { _id: string; _from: number; _to: number }[] = [];
+  let end: ReturnType<typeof follow> | undefined;
+
+  const begin = (kind: string, name: string, start: number, grace: number, fields?: Fields) => {
+    end?.();
+    const action = { _id: randomHex(8), _from: start, _to: Infinity };
+    recent = [action, ...recent].slice(0, MAX_RECENT);
+    end = follow("action", start, grace, () => {
+      action._to = performance.now();
+      return {
+        id: action._id,
+        "action.id": undefined,
+        "action.kind": kind,
+        "action.name": plainText(name),
+        ...fields,
+      };
+    });
+    return end;
+  };
+  const interact = (kind: string, prefix: string, { target, timeStamp }: Event) => {
+    // Enter clicks a button, and a click on a label its input: one interaction.
+    if (recent.every(({ _from }) => Math.abs(timeStamp - _from) > GRACE_MS))
+      begin(kind, prefix + nameOf(target), timeStamp, GRACE_MS);
+  };
+
+  agent._action = (at = performance.now()) => recent.find(({ _from, _to }) => _from <= at && at <= _to)?._id;
+  agent._listen(
+    self,
+    "click",
+    (event: PointerEvent) => interact(event.pointerType === "touch" ? "tap" : "click", "", event),
+    true,
+  );
+  agent._listen(
+    self,
+    "keydown",
+    (event: KeyboardEvent) => {
+      if (KEYS.test(event.key) && !event.repeat) interact("key", `${event.key} `, event);
+    },
+    true,
+  );
+  agent._api.startAction = (name, properties) => {
+    const end = begin("custom", name, performance.now(), QUIET_MS, eventProperties(properties));
+    return { end: () => agent._losses._guard(() => end(performance.now())) };
+  };
+}
+
+/** How people would call what was acted upon; never what they typed. */
+function nameOf(target: EventTarget | null): string {
+  if (!(target instanceof Element)) return "";
+  const named = target.closest(`[data-action-name],${CONTROLS},${FIELDS}`) ?? target;
+  const said = (name: string) => named.getAttribute(name);
+  const readable =
+    named.matches(CONTROLS) &&
+    !(named as HTMLElement).isContentEditable &&
+    !named.matches(FIELDS) &&
+    !named.querySelector(FIELDS);
+  const text = readable && (named.textContent as string).trim().replace(/\s+/g, " ");
+  return (
+    said("data-action-name") ||
+    said("aria-label") ||
+    text ||
+    said("title") ||
+    said("name") ||
+    named.id ||
+    named.localName
+  );
+}

@@ -1,0 +1,119 @@
+import type { Engine, EngineAddress, Page, Profile } from "./engine";
+
+/** Connects to one of the drivers that startWebKit started: the one of this worker. Each takes one session at a time. */
+export async function connectWebDriver({ urls }: EngineAddress): Promise<Engine> {
+  const url = urls[Number(process.env.VITEST_POOL_ID) - 1];
+  if (!url) throw new Error("there are fewer drivers than workers");
+  return { newProfile: (helpers) => newSession(url, helpers), close: async () => {} };
+}
+
+/** Sends a command of WebDriver (W3C); resolves with its value. */
+export async function command(url: string, method: string, path: string, parameters?: object): Promise<unknown> {
+  const response = await fetch(url + path, {
+    method,
+    body: method === "POST" ? JSON.stringify(parameters ?? {}) : null,
+  });
+  const { value } = (await response.json()) as { value: unknown };
+  if (!response.ok) throw new Error(`WebDriver: ${method} ${path}: ${(value as { message: string }).message}`);
+  return value;
+}
+
+/** A session is a browser of its own with an empty profile, which ends with it. */
+async function newSession(url: string, helpers: () => void): Promise<Profile> {
+  const session = (await command(url, "POST", "/session", {
+    capabilities: { alwaysMatch: { acceptInsecureCerts: true, timeouts: { script: 15_000, pageLoad: 15_000 } } },
+  })) as { sessionId: string };
+  const at = `/session/${session.sessionId}`;
+
+  // Commands go to the window that was switched to last, so they wait for each other.
+  let last: Promise<unknown> = Promise.resolve();
+  const inWindow = <T>(handle: string, work: (send: Send) => Promise<T>): Promise<T> => {
+    const send: Send = (method, path, parameters) => command(url, method, at + path, parameters);
+    const done = last.then(async () => {
+      await send("POST", "/window", { handle });
+      return work(send);
+    });
+    last = done.catch(() => {});
+    return done;
+  };
+  const first = String(await command(url, "GET", `${at}/window`));
+  let unused: string | undefined = first;
+
+  return {
+    newPage: async () => {
+      const handle = unused ?? (await inWindow(first, openTab));
+      unused = undefined;
+      return page((work) => inWindow(handle, work), helpers);
+    },
+    setOffline: () => Promise.reject(new Error("WebDriver cannot cut off the network")),
+    close: async () => {
+      await command(url, "DELETE", at);
+    },
+  };
+}
+
+/** Keys that are no character (WebDriver, section 15.4.2). */
+const KEYS: Record<string, string> = { Enter: "\ue007", Escape: "\ue00c" };
+
+type Send = (method: string, path: string, parameters?: object) => Promise<unknown>;
+
+async function openTab(send: Send): Promise<string> {
+  return ((await send("POST", "/window/new", { type: "tab" })) as { handle: string }).handle;
+}
+
+function page(inWindow: <T>(work: (send: Send) => Promise<T>) => Promise<T>, helpers: () => void): Page {
+  let seen = "about:blank";
+  return {
+    goto: (address) =>
+      inWindow(async (send) => {
+        await send("POST", "/url", { url: address });
+        seen = String(await send("GET", "/url"));
+      }),
+    url: () => seen,
+    evaluate: (task: ((argument: never) => unknown) | string, argument?: unknown) =>
+      inWindow(async (send) => {
+        const call =
+          typeof task === "string" ? task : `(${task})(${argument === undefined ? "" : JSON.stringify(argument)})`;
+        const script = `
+          const done = arguments[0];
+          const task = async () => {
+            if (!window.helped) Object.defineProperty(window, "helped", { value: ((${helpers})(), true) });
+            return ${call};
+          };
+          const toJson = ${toJson};
+          const end = (outcome) => done({ ...outcome, seen: location.href });
+          task().then((value) => end({ json: toJson({ value }) })).catch((error) => end({ error: String(error) }));`;
+        const outcome = (await send("POST", "/execute/async", { script, args: [] })) as Outcome;
+        seen = outcome.seen;
+        if (outcome.json === undefined) throw new Error(`in the page: ${outcome.error}`);
+        return JSON.parse(outcome.json, (_, value) => (value === "\u0000undefined" ? undefined : value)).value;
+      }),
+    heapUsed: () => Promise.reject(new Error("WebDriver does not tell of memory")),
+    click: (selector) =>
+      inWindow(async (send) => {
+        const found = await send("POST", "/element", { using: "css selector", value: selector });
+        await send("POST", `/element/${Object.values(found as object)[0]}/click`);
+      }),
+    keyboard: {
+      press: (key) =>
+        inWindow(async (send) => {
+          const value = KEYS[key] ?? key;
+          const actions = ["keyDown", "keyUp"].map((type) => ({ type, value }));
+          await send("POST", "/actions", { actions: [{ type: "key", id: "keyboard", actions }] });
+        }),
+    },
+    close: () => inWindow(async (send) => void (await send("DELETE", "/window"))),
+  };
+}
+
+interface Outcome {
+  /** The address of the page when the task was done. */
+  seen: string;
+  json?: string;
+  error?: string;
+}
+
+/** JSON that keeps what is undefined. Runs in the page too, so it uses nothing from outside. */
+function toJson(given: unknown): string {
+  return JSON.stringify(given, (_, value) => (value === undefined ? "\u0000undefined" : value));
+}
