@@ -33,8 +33,9 @@ func TestFlags(t *testing.T) {
 }
 
 func TestTheDocumentKeepsWhatIsAroundTheMarkers(t *testing.T) {
-	document := "a\n" + beginMarker + "\nold\n" + endMarker + "\nz\n"
-	const want = "a\n" + beginMarker + "\n\nnew\n\n" + endMarker + "\nz\n"
+	const after = "\nz\n<!-- bench-agent: begin -->\n\nagents\n\n<!-- bench-agent: end -->\n"
+	document := "a\n" + beginMarker + "\nold\n" + endMarker + after
+	const want = "a\n" + beginMarker + "\n\nnew\n\n" + endMarker + after
 	for range 2 { // writing it again changes nothing
 		var err error
 		if document, err = between(document, "\nnew\n\n"); err != nil || document != want {
