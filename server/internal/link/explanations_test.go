@@ -34,6 +34,30 @@ func TestExplanationsAreComplete(t *testing.T) {
 	}
 }
 
+// Where CORS refuses our headers, the fix names each header that the other side must answer, and the redirect that makes
+// one of a request to the page's own origin.
+func TestRejectedHeadersAreExplainedByWhatIsMissing(t *testing.T) {
+	for _, v := range []model.Verdict{
+		{Status: model.Unlinked, Reason: model.NotPropagated, Detail: string(model.ContextCORSRejected)},
+		{Status: model.Partial, Reason: model.TracestateLost, Detail: string(model.ContextCORSRejected)},
+	} {
+		fix := Explain(v, Facts{Host: "api.example"}).Fix
+		for _, part := range []string{"api.example", "Access-Control-Allow-Origin", "Access-Control-Allow-Headers: traceparent, tracestate", "redirects to another"} {
+			if !strings.Contains(fix, part) {
+				t.Errorf("%s: the fix %q does not say %q", v.Reason, fix, part)
+			}
+		}
+	}
+	for _, v := range []model.Verdict{
+		{Status: model.Unlinked, Reason: model.NotPropagated, Detail: string(model.ContextCORSRejected)},
+		{Status: model.NotApplicable, Reason: model.RequestNeverSent, Detail: string(model.ErrorNetwork)},
+	} {
+		if text := Explain(v, Facts{}).Text; !strings.Contains(text, "request.retried") {
+			t.Errorf("%s: the text %q does not say what request.retried means", v.Reason, text)
+		}
+	}
+}
+
 func TestReadExplanationsIsStrict(t *testing.T) {
 	whole := string(explanationsYAML)
 	change := func(old, text string) string {
