@@ -94,11 +94,13 @@ type request struct {
 	InitiatorType    string `json:"performance.initiator_type"`
 	URL              string `json:"url.full"`
 	Method           string `json:"http.request.method"`
+	Status           int    `json:"http.response.status_code"`
 	TraceContextHint string `json:"request.trace_context_hint"`
 	ServerTimingHint string `json:"request.server_timing_hint"`
 	TraceID          string `json:"trace.id"`
 	SpanID           string `json:"span.id"`
 	SessionID        string `json:"session.id"`
+	ViewID           string `json:"view.instance_id"`
 	LinkStatus       string `json:"link.status"`
 	LinkReason       string `json:"link.reason"`
 	LinkTraceID      string `json:"link.trace_id"`
@@ -127,6 +129,7 @@ type row struct {
 	Service    string         `json:"service.name"`
 	Kind       string         `json:"span.kind"`
 	Entry      bool           `json:"entry"`
+	Error      string         `json:"error"`
 	Phases     []phase        `json:"phases"`
 	Attributes map[string]any `json:"attributes"`
 }

@@ -3,12 +3,14 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
 // TestOnceTellsEveryVerdict: the demo drives itself, prints one JSON object, and
-// its exit status says that every request has a verdict.
+// its exit status says that every request has a verdict and that the visit's other events are there.
 func TestOnceTellsEveryVerdict(t *testing.T) {
 	path, err := binary()
 	if err != nil {
@@ -26,15 +28,39 @@ func TestOnceTellsEveryVerdict(t *testing.T) {
 		ByReason map[string]int `json:"by_reason"`
 		ByHint   map[string]int `json:"by_hint"`
 		ByKind   map[string]int `json:"by_kind"`
+		Events   struct {
+			SoftNavigations int            `json:"soft_navigations"`
+			WebVitals       map[string]int `json:"web_vitals"`
+			PlantedError    struct {
+				Message string `json:"exception.message"`
+				Request struct {
+					URL    string `json:"url.full"`
+					Status string `json:"link.status"`
+					Reason string `json:"link.reason"`
+				} `json:"request"`
+				Span    string `json:"span.name"`
+				Service string `json:"service.name"`
+			} `json:"planted_error"`
+		} `json:"events"`
 	}
 	if err := json.Unmarshal(out, &summary); err != nil {
 		t.Fatalf("the output is not one JSON object: %v\n%s", err, out)
 	}
-	if summary.ByKind["document"] < 1 || summary.ByKind["resource"] < 2 || summary.ByKind["fetch"] < 1 || summary.ByKind["xhr"] < 1 {
-		t.Errorf("kinds %v, want a document, two resources, a fetch and an XHR at least", summary.ByKind)
+	wantKinds := map[string]int{
+		"document": 2,  // the home page and a product's
+		"resource": 13, // of home a style, a script and 8 pictures; of the product a style, a script and a picture
+		"fetch":    7,  // all products, those of a category, the cart, a voucher; ways to pay and paying; the partner's offer
+		"xhr":      1,  // the stock
 	}
-	if summary.ByHint["included"] < 1 || summary.ByHint["cross_origin"] < 1 {
-		t.Errorf("hints %v, want calls to an origin on the allow list and to one off it", summary.ByHint)
+	if !maps.Equal(summary.ByKind, wantKinds) {
+		t.Errorf("kinds %v, want %v", summary.ByKind, wantKinds)
+	}
+	// Those without headers, those of the shop's own origin, payments on the allow list, and the partner off it.
+	if want := (map[string]int{"from_server": 15, "set": 5, "included": 2, "cross_origin": 1}); !maps.Equal(summary.ByHint, want) {
+		t.Errorf("hints %v, want %v", summary.ByHint, want)
+	}
+	if want := (map[string]int{"exact": 22, "not_propagated": 1}); !maps.Equal(summary.ByReason, want) {
+		t.Errorf("reasons %v, want %v", summary.ByReason, want)
 	}
 	if summary.ByStatus["pending"] > 0 || summary.ByReason["unknown"] > 0 {
 		t.Errorf("statuses %v, reasons %v: some request has no verdict", summary.ByStatus, summary.ByReason)
@@ -42,5 +68,18 @@ func TestOnceTellsEveryVerdict(t *testing.T) {
 	// Off the allow list is the one thing that must stay unlinked.
 	if n := summary.ByStatus["linked"] + summary.ByHint["cross_origin"]; n != summary.Requests {
 		t.Errorf("%d of %d requests are linked or off the allow list: %v", n, summary.Requests, summary.ByStatus)
+	}
+	events := summary.Events
+	if events.SoftNavigations != 2 {
+		t.Errorf("%d soft navigations, want 2: a category, and back", events.SoftNavigations)
+	}
+	for _, name := range []string{"CLS", "FCP", "INP", "LCP", "TTFB"} {
+		if events.WebVitals[name] == 0 {
+			t.Errorf("web vitals %v, want %s too", events.WebVitals, name)
+		}
+	}
+	if p := events.PlantedError; p.Message != "payments: the table vouchers does not exist" || !strings.HasSuffix(p.Request.URL, "/api/voucher") ||
+		p.Request.Status != "linked" || p.Request.Reason != "exact" || p.Span != "SELECT vouchers" || p.Service != "payments" {
+		t.Errorf("planted error %+v, want it to lead to the span of payments that failed", p)
 	}
 }

@@ -44,7 +44,7 @@ const demoStop = 10 * time.Second
 
 type demoCommand struct {
 	Drive       bool `help:"Let headless Chromium click through the shop, then print a table of the verdicts."`
-	Once        bool `help:"As --drive, and end then; fails where a request has no verdict."`
+	Once        bool `help:"As --drive, and end then; fails where a request has no verdict, or another event of the visit is missing."`
 	JSON        bool `name:"json" help:"Print JSON: with --once one object, else one with the addresses and one with the verdicts."`
 	RandomPorts bool `help:"Listen on any free ports (always with --once)."`
 }
@@ -172,6 +172,7 @@ func (c *demoCommand) drive(ctx context.Context, s streams, srv *server, shop *d
 	}
 	defer func() { _ = os.RemoveAll(profile) }() // Chromium may still be writing to it
 	var requests []query.Request
+	var events demo.Events
 	visit, err := demo.Drive(ctx, demo.DriveConfig{
 		URLs:         shop.URLs,
 		ServerURL:    srv.mainURL(),
@@ -180,11 +181,16 @@ func (c *demoCommand) drive(ctx context.Context, s streams, srv *server, shop *d
 		Progress:     func(step string) { fmt.Fprintln(s.stderr, "demo:", step) },
 		BeforeClose: func(ctx context.Context, v demo.Visit) (err error) {
 			fmt.Fprintln(s.stderr, "demo: waiting for the verdicts")
-			requests, err = demo.WaitForVerdicts(ctx, demo.VerdictsConfig{APIURL: srv.mainURL(), Visit: v})
+			cfg := demo.VerdictsConfig{APIURL: srv.mainURL(), Visit: v}
+			if requests, err = demo.WaitForVerdicts(ctx, cfg); err != nil {
+				return err
+			}
+			fmt.Fprintln(s.stderr, "demo: waiting for the other events")
+			events, err = demo.WaitForEvents(ctx, cfg, requests)
 			return err
 		},
 	})
-	summary := demo.Summarize(requests)
+	summary := demo.Summarize(requests, events)
 	write := summary.WriteTable
 	if c.JSON {
 		write = func(w io.Writer) error { return json.NewEncoder(w).Encode(summary) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -31,6 +32,9 @@ func (p product) Image() string { return "/static/products/" + p.ID + ".svg" }
 
 // Price is the price as people write it.
 func (p product) Price() string { return euros(p.PriceCents) }
+
+// CategoryPath is the path of the page of the product's category.
+func (p product) CategoryPath() string { return "/category/" + strings.ToLower(p.Category) }
 
 // Broken tells the product whose page fails on purpose.
 func (p product) Broken() bool { return p.ID == brokenProduct }
@@ -90,12 +94,18 @@ func (c *catalog) handler() http.Handler {
 	return c.telemetry.instrument(mux)
 }
 
+// listProducts answers with all products, or with those of one category.
 func (c *catalog) listProducts(w http.ResponseWriter, r *http.Request) {
-	if err := c.query(r.Context(), "SELECT", "products", "SELECT * FROM products ORDER BY position", len(assortment), 6*time.Millisecond); err != nil {
+	found, text := assortment, "SELECT * FROM products ORDER BY position"
+	if name := r.URL.Query().Get("category"); name != "" {
+		text = "SELECT * FROM products WHERE category = ? ORDER BY position"
+		found = slices.DeleteFunc(slices.Clone(assortment), func(p product) bool { return p.Category != name })
+	}
+	if err := c.query(r.Context(), "SELECT", "products", text, len(found), 6*time.Millisecond); err != nil {
 		writeError(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, productList{assortment})
+	writeJSON(w, http.StatusOK, productList{found})
 }
 
 func (c *catalog) getProduct(w http.ResponseWriter, r *http.Request) {

@@ -165,6 +165,7 @@ func TestHomePage(t *testing.T) {
 		"src":                           "http://127.0.0.1:8318/throughline.js",
 		"data-application-id":           testApplication,
 		"data-endpoint":                 "http://127.0.0.1:8318/beacon",
+		"data-allow-query-parameters":   "id category",
 		"data-cross-origin-url-pattern": "^" + regexp.QuoteMeta(s.URLs.Payments) + "/",
 	}
 	if diff := cmp.Diff(want, first); diff != "" {
@@ -207,7 +208,7 @@ func TestContentSecurityPolicy(t *testing.T) {
 	want := "default-src 'none'; script-src 'self' http://127.0.0.1:8318; style-src 'self'; img-src 'self' data:; " +
 		"connect-src 'self' http://127.0.0.1:8318 " + s.URLs.Payments + " " + s.URLs.Partner +
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	for _, path := range []string{"/", "/product/linen-thread", "/product/mystery-parcel", "/nowhere"} {
+	for _, path := range []string{"/", "/category/yarn", "/product/linen-thread", "/product/mystery-parcel", "/nowhere"} {
 		page := do(t, http.MethodGet, s.URLs.Shop+path, "")
 		if got := page.header.Get("Content-Security-Policy"); got != want {
 			t.Errorf("GET %s: Content-Security-Policy\n got %s\nwant %s", path, got, want)
@@ -227,6 +228,8 @@ func TestAnswers(t *testing.T) {
 		status            int
 	}{
 		{"GET", s.URLs.Shop + "/", "", 200},
+		{"GET", s.URLs.Shop + "/category/yarn", "", 200},
+		{"GET", s.URLs.Shop + "/category/wool", "", 404},
 		{"GET", s.URLs.Shop + "/product/merino-skein", "", 200},
 		{"GET", s.URLs.Shop + "/product/mystery-parcel", "", 500},
 		{"GET", s.URLs.Shop + "/product/unheard-of", "", 404},
@@ -244,6 +247,8 @@ func TestAnswers(t *testing.T) {
 		{"POST", s.URLs.Shop + "/api/cart", `{"items":[{"id":"none","quantity":1}]}`, 422},
 		{"POST", s.URLs.Shop + "/api/cart", `{`, 400},
 		{"POST", s.URLs.Shop + "/api/cart", `{"items":"` + strings.Repeat("x", maxBody) + `"}`, 400},
+		{"POST", s.URLs.Shop + "/api/voucher", `{"code":"THREAD10"}`, 500},
+		{"POST", s.URLs.Shop + "/api/voucher", `{"code":""}`, 400},
 		{"GET", s.URLs.Payments + "/methods", "", 200},
 		{"POST", s.URLs.Payments + "/pay", `{"amount_cents":1450,"method":"card"}`, 201},
 		{"POST", s.URLs.Payments + "/pay", `{"amount_cents":-1,"method":"card"}`, 422},
@@ -264,6 +269,25 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%s %s: Server-Timing %q lacks %s", tt.method, tt.url, timing, entry)
 			}
 		}
+	}
+}
+
+// TestCategoryIsServedAsItsViewShowsIt: a view that a page's script made is the same when it is loaded anew.
+func TestCategoryIsServedAsItsViewShowsIt(t *testing.T) {
+	s, _ := start(t)
+	list := decode[productList](t, do(t, http.MethodGet, s.URLs.Shop+"/api/products?category=Tools", ""))
+	if len(list.Products) != 2 || list.Products[0].Category != "Tools" || list.Products[1].Category != "Tools" {
+		t.Errorf("products of one category: %+v", list.Products)
+	}
+	page := do(t, http.MethodGet, s.URLs.Shop+"/category/tools", "")
+	for _, p := range assortment {
+		hidden := strings.Contains(page.body, `data-id="`+p.ID+`" hidden>`)
+		if hidden == (p.Category == "Tools") {
+			t.Errorf("%s, of %s: hidden %v", p.ID, p.Category, hidden)
+		}
+	}
+	if !strings.Contains(page.body, "<title>Tools · Bobbin</title>") {
+		t.Error("the page's title does not name the category")
 	}
 }
 
@@ -353,6 +377,21 @@ func TestBrokenProductRecordsTheError(t *testing.T) {
 	message, _ := price.Events().At(0).Attributes().Get("exception.message")
 	if message.Type() != pcommon.ValueTypeStr || message.Str() != errNoPrice.Error() {
 		t.Errorf("exception.message %q, want %q", message.AsString(), errNoPrice)
+	}
+}
+
+// TestVoucherFailsInASpanOfPayments: what the page throws leads to the one span that failed first.
+func TestVoucherFailsInASpanOfPayments(t *testing.T) {
+	s, c := start(t)
+	a := do(t, http.MethodPost, s.URLs.Shop+"/api/voucher", `{"code":"THREAD 10/x"}`)
+	if got := decode[map[string]string](t, a)["error"]; a.status != http.StatusInternalServerError || got != plantedError {
+		t.Errorf("status %d, error %q, want 500, %q", a.status, got, plantedError)
+	}
+	shutdown(t, s)
+	entry := c.find(t, "shop", "POST /api/voucher", ptrace.SpanKindServer)
+	failed := c.find(t, "payments", failingSpan, ptrace.SpanKindInternal)
+	if failed.TraceID() != entry.TraceID() || failed.Status().Code() != ptrace.StatusCodeError || entry.Status().Code() != ptrace.StatusCodeError {
+		t.Errorf("failed span: trace %s, %v; entry span: trace %s, %v", failed.TraceID(), failed.Status().Code(), entry.TraceID(), entry.Status().Code())
 	}
 }
 

@@ -43,6 +43,8 @@ type Visit struct {
 	Started time.Time     // before the first request
 	Pages   int           // pages that were loaded
 	Seen    []SeenRequest // in the order in which they were sent
+	// SoftNavigations are the changes of a page's address that loaded no page.
+	SoftNavigations int
 	// PartnerTraceparent is the traceparent that reached the partner; empty, as it
 	// should be, where none did.
 	PartnerTraceparent string
@@ -66,10 +68,12 @@ func FindChromium(getenv func(string) string) (string, error) {
 	return "", errors.New("demo: no Chromium found; install it (apt-get install chromium) or set $CHROMIUM to its path")
 }
 
-// Drive visits the shop with a headless browser: it opens the home page, follows
-// a product, puts it in the cart, pays on the payments origin, fetches from the
-// partner and leaves. It goes on as soon as the page shows that a step is done.
-// A page that throws, or does what its content security policy forbids, is an error.
+// Drive visits the shop with a headless browser: it opens the home page, looks at
+// one category and goes back, both within the page, follows a product, puts it in
+// the cart, tries a voucher, which fails on purpose, pays on the payments origin,
+// fetches from the partner and leaves. It goes on as soon as the page shows that a
+// step is done. A page that throws anything but the voucher's error, or does what
+// its content security policy forbids, is an error.
 func Drive(ctx context.Context, cfg DriveConfig) (Visit, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = driveTimeout
@@ -84,7 +88,7 @@ func Drive(ctx context.Context, cfg DriveConfig) (Visit, error) {
 	if err := d.walk(ctx); err != nil {
 		return v, fmt.Errorf("demo: visit the shop: %w", err)
 	}
-	v.Seen = d.traffic.requests()
+	v.Seen, v.SoftNavigations = d.traffic.requests()
 	v.PartnerTraceparent = d.partnerTraceparent
 	for _, r := range v.Seen {
 		if r.Kind == kindDocument {
@@ -137,10 +141,14 @@ type step struct {
 
 const (
 	homeReady    = chromedp.CSS(`body[data-page="home"][data-ready="true"]`)
+	yarn         = chromedp.CSS(`#chips a[href="/category/yarn"]`)
+	yarnShown    = chromedp.CSS(`body[data-category="Yarn"]`)
+	allShown     = chromedp.CSS(`body[data-category=""]`)
 	productLink  = chromedp.CSS(`#products a[href="/product/merino-skein"]`)
 	productReady = chromedp.CSS(`body[data-page="product"][data-ready="true"]`)
 	stockKnown   = chromedp.CSS(`#stock[data-state="known"]`)
 	cartPriced   = chromedp.CSS(`#cart[data-state="priced"]`)
+	voucherFails = chromedp.CSS(`#cart-problem`)
 	payButton    = chromedp.CSS(`#pay`)
 	receipt      = chromedp.CSS(`#receipt-number`)
 	offer        = chromedp.CSS(`#offer[data-traceparent]`)
@@ -150,17 +158,33 @@ func (d *driver) steps() []step {
 	click := func(id string) chromedp.Action[chromedp.Void] {
 		return chromedp.Click(chromedp.CSS("#"+id), chromedp.NodeVisible)
 	}
+	back := chromedp.Evaluate[chromedp.Void]("history.back()")
+	// A page that is clicked before it is painted has no LCP, and what explains an interaction must be there before it.
+	look := step{"look at the page, painted and with all of the agent", steps(
+		observed("largest-contentful-paint", "true"), observed("resource", `entry.name.endsWith("/throughline-vitals.js")`))}
 	return []step{
 		{"open the shop", steps(chromedp.Navigate(d.cfg.URLs.Shop+"/"), chromedp.WaitReady(homeReady))},
+		look,
+		{"look at the yarn alone, a view of the same page", steps(chromedp.Click(yarn, chromedp.NodeVisible), chromedp.WaitReady(yarnShown))},
+		{"go back to everything", steps(back, chromedp.WaitReady(allShown))},
 		{"follow a product; its stock comes by XHR", steps(
 			d.leaving(chromedp.Click(productLink, chromedp.NodeVisible)),
 			chromedp.WaitReady(productReady), chromedp.WaitVisible(stockKnown))},
+		look,
 		{"put it in the cart, priced by a POST", steps(click("add"), chromedp.WaitReady(cartPriced))},
+		{"redeem a voucher, which fails on purpose", steps(click("redeem"), chromedp.WaitVisible(voucherFails))},
 		{"ask the payments origin how to pay", steps(click("checkout"), chromedp.WaitVisible(payButton))},
 		{"pay there", steps(click("pay"), chromedp.WaitVisible(receipt))},
 		{"fetch from a partner off the allow list", steps(click("offer-button"), chromedp.WaitVisible(offer), d.readOffer)},
 		{"leave, which sends the agent's last beacon", steps(d.leaving(chromedp.Navigate("about:blank")))},
 	}
+}
+
+// observed waits until the page's performance timeline has an entry of a type for which a JavaScript expression holds.
+func observed(entryType, holds string) chromedp.Action[chromedp.Void] {
+	return chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`new Promise((observed) => new PerformanceObserver((list) => {
+		if (list.getEntries().some((entry) => %s)) observed();
+	}).observe({ type: "%s", buffered: true }))`, holds, entryType), chromedp.EvalAwaitPromise)
 }
 
 func steps(actions ...chromedp.Action[chromedp.Void]) []chromedp.Action[chromedp.Void] {

@@ -48,6 +48,10 @@ func newStandInServer(t *testing.T, script string) *standInServer {
 			s.served()
 		}
 	})
+	mux.HandleFunc("GET /throughline-vitals.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+	})
 	mux.HandleFunc("POST /beacon", func(_ http.ResponseWriter, r *http.Request) {
 		var beacon struct {
 			ApplicationID string `json:"applicationId"`
@@ -64,7 +68,7 @@ func newStandInServer(t *testing.T, script string) *standInServer {
 		defer s.mu.Unlock()
 		for _, e := range beacon.Events {
 			method := http.MethodGet // Resource Timing does not tell
-			if strings.HasSuffix(e.URL, "/api/cart") || strings.HasSuffix(e.URL, "/pay") {
+			if slices.ContainsFunc([]string{"/api/cart", "/api/voucher", "/pay"}, func(path string) bool { return strings.HasSuffix(e.URL, path) }) {
 				method = http.MethodPost
 			}
 			s.requests = append(s.requests, query.Request{
@@ -128,7 +132,9 @@ func TestDrive(t *testing.T) {
 		{kindFetch, "GET", shop + "/api/products"},
 		{kindDocument, "GET", shop + "/product/merino-skein"},
 		{kindXHR, "GET", shop + "/api/stock?id=merino-skein"},
+		{kindFetch, "GET", shop + "/api/products?category=Yarn"},
 		{kindFetch, "POST", shop + "/api/cart"},
+		{kindFetch, "POST", shop + "/api/voucher"},
 		{kindFetch, "GET", cfg.URLs.Payments + "/methods"},
 		{kindFetch, "POST", cfg.URLs.Payments + "/pay"},
 		{kindFetch, "GET", cfg.URLs.Partner + "/offer"},
@@ -137,14 +143,14 @@ func TestDrive(t *testing.T) {
 			t.Errorf("%v was not sent", want)
 		}
 	}
-	if v.Pages != 2 || v.PartnerTraceparent != "" {
-		t.Errorf("%d pages, want 2; partner got %q, want nothing", v.Pages, v.PartnerTraceparent)
+	if v.Pages != 2 || v.SoftNavigations != 2 || v.PartnerTraceparent != "" {
+		t.Errorf("%d pages and %d soft navigations, want 2 and 2; partner got %q, want nothing", v.Pages, v.SoftNavigations, v.PartnerTraceparent)
 	}
 	if want := []string{cfg.URLs.Payments + "/methods", cfg.URLs.Payments + "/pay"}; !cmp.Equal(want, server.allowed) {
 		t.Errorf("the allow pattern matches %q, want %q", server.allowed, want)
 	}
-	if len(stepsDone) != 7 {
-		t.Errorf("progress of %d steps, want 7: %q", len(stepsDone), stepsDone)
+	if len(stepsDone) != 12 {
+		t.Errorf("progress of %d steps, want 12: %q", len(stepsDone), stepsDone)
 	}
 }
 

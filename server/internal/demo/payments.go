@@ -34,6 +34,12 @@ var paymentMethods = []paymentMethod{
 	{"giftcard", "Gift card"},
 }
 
+// plantedError is the message of the error that the shop's page does not catch where a voucher fails.
+const plantedError = "payments: the table vouchers does not exist"
+
+// failingSpan is the name of the span in which redeeming a voucher fails.
+const failingSpan = "SELECT vouchers"
+
 // maxBody bounds the bodies that the demo's backends read.
 const maxBody = 16 << 10
 
@@ -41,6 +47,7 @@ func (p *payments) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /methods", p.listMethods)
 	mux.HandleFunc("POST /pay", p.pay)
+	mux.HandleFunc("GET /vouchers/{code}", p.redeemVoucher)
 	return p.cors(p.telemetry.instrumentLinked(mux))
 }
 
@@ -105,6 +112,23 @@ func (p *payments) pay(w http.ResponseWriter, r *http.Request) {
 		"receipt": fmt.Sprintf("R-%06d", p.receipts.Add(1)),
 		"amount":  euros(order.AmountCents),
 	})
+}
+
+// errVouchers is why no voucher can be redeemed, whatever its code: an error on purpose, which a person can follow
+// from the page, which shows plantedError, to the span that failed.
+var errVouchers = errors.New("the table vouchers does not exist")
+
+// redeemVoucher fails in a span of its own.
+func (p *payments) redeemVoucher(w http.ResponseWriter, r *http.Request) {
+	_, span := p.telemetry.tracer.Start(r.Context(), failingSpan, trace.WithAttributes(
+		semconv.DBSystemNameOtherSQL,
+		semconv.DBOperationName("SELECT"),
+		semconv.DBCollectionName("vouchers"),
+		semconv.DBQueryText("SELECT cents FROM vouchers WHERE code = ?"),
+	))
+	defer span.End()
+	fail(span, errVouchers)
+	writeError(w, http.StatusInternalServerError, errVouchers)
 }
 
 func (p *payments) step(ctx context.Context, name string, took time.Duration, attrs ...attribute.KeyValue) error {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -54,6 +55,7 @@ type pageData struct {
 	Name     string // what kind of page, for script and style
 	Title    string
 	Products []product
+	Category string // of Products, those that are shown; empty: all
 	Product  product
 	Status   int
 	Error    string
@@ -97,10 +99,12 @@ func (s *storefront) handler() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
+	mux.HandleFunc("GET /category/{name}", s.category)
 	mux.HandleFunc("GET /product/{id}", s.product)
 	mux.HandleFunc("GET /api/products", s.apiProducts)
 	mux.HandleFunc("GET /api/stock", s.apiStock)
 	mux.HandleFunc("POST /api/cart", s.apiCart)
+	mux.HandleFunc("POST /api/voucher", s.apiVoucher)
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
 	mux.HandleFunc("/", s.notFound)
 	return s.telemetry.instrumentLinked(s.headers(mux))
@@ -127,6 +131,23 @@ func (s *storefront) home(w http.ResponseWriter, r *http.Request) {
 	s.render(w, r, http.StatusOK, pageData{Name: "home", Title: "Bobbin, yarn and thread", Products: list.Products})
 }
 
+// category is the home page as its script shows it at this path: the path is a view within that page, until
+// somebody loads it anew.
+func (s *storefront) category(w http.ResponseWriter, r *http.Request) {
+	var list productList
+	if err := s.ask(r.Context(), "/products", nil, &list); err != nil {
+		s.renderError(w, r, err)
+		return
+	}
+	i := slices.IndexFunc(list.Products, func(p product) bool { return p.CategoryPath() == r.URL.Path })
+	if i < 0 {
+		s.notFound(w, r)
+		return
+	}
+	name := list.Products[i].Category
+	s.render(w, r, http.StatusOK, pageData{Name: "home", Title: name, Products: list.Products, Category: name})
+}
+
 func (s *storefront) product(w http.ResponseWriter, r *http.Request) {
 	var p product
 	if err := s.ask(r.Context(), "/products/"+url.PathEscape(r.PathValue("id")), nil, &p); err != nil {
@@ -141,8 +162,12 @@ func (s *storefront) notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *storefront) apiProducts(w http.ResponseWriter, r *http.Request) {
+	query := url.Values{}
+	if category := r.URL.Query().Get("category"); category != "" {
+		query.Set("category", category)
+	}
 	var list productList
-	if err := s.ask(r.Context(), "/products", nil, &list); err != nil {
+	if err := s.ask(r.Context(), "/products", query, &list); err != nil {
 		writeError(w, statusOf(err), err)
 		return
 	}
@@ -200,6 +225,25 @@ func (s *storefront) apiCart(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"lines": lines, "total": euros(total), "total_cents": total, "payment_methods": offered.Methods})
+}
+
+// apiVoucher takes a voucher's code to payments, which fails on all of them.
+func (s *storefront) apiVoucher(w http.ResponseWriter, r *http.Request) {
+	var voucher struct {
+		Code string `json:"code"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&voucher); err != nil || voucher.Code == "" {
+		writeError(w, http.StatusBadRequest, errors.New("the body is not a JSON voucher"))
+		return
+	}
+	var worth struct{}
+	err := s.askBackend(r.Context(), "payments", s.site.PaymentsURL+"/vouchers/"+url.PathEscape(voucher.Code), nil, &worth)
+	if err != nil {
+		fail(trace.SpanFromContext(r.Context()), err)
+		writeError(w, statusOf(err), err)
+		return
+	}
+	writeJSON(w, http.StatusOK, worth)
 }
 
 // price returns the lines of a cart and their sum in cents.

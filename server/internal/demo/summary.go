@@ -24,6 +24,7 @@ type Summary struct {
 	ByServerTimingHint map[string]int `json:"by_server_timing_hint"` // request.server_timing_hint
 	ByKind             map[string]int `json:"by_kind"`               // request.kind
 	Rows               []SummaryRow   `json:"rows"`                  // oldest first
+	Events             Events         `json:"events"`                // what else is known of the visit
 }
 
 // SummaryRow is one request of a summary. Its names are the API's.
@@ -39,8 +40,8 @@ type SummaryRow struct {
 	TraceID    string `json:"link.trace_id,omitempty"`
 }
 
-// Summarize counts requests by verdict and lists them by their start.
-func Summarize(requests []query.Request) Summary {
+// Summarize counts requests by verdict and lists them by their start, beside the events of the same visit.
+func Summarize(requests []query.Request, events Events) Summary {
 	s := Summary{
 		Requests:           len(requests),
 		ByStatus:           map[string]int{},
@@ -49,6 +50,10 @@ func Summarize(requests []query.Request) Summary {
 		ByServerTimingHint: map[string]int{},
 		ByKind:             map[string]int{},
 		Rows:               []SummaryRow{},
+		Events:             events,
+	}
+	if s.Events.WebVitals == nil {
+		s.Events.WebVitals = map[string]int{}
 	}
 	add := func(counts map[string]int, value string) {
 		if value != "" {
@@ -64,22 +69,26 @@ func Summarize(requests []query.Request) Summary {
 		add(s.ByHint, r.TraceContextHint)
 		add(s.ByServerTimingHint, r.ServerTimingHint)
 		add(s.ByKind, r.Kind)
-		s.Rows = append(s.Rows, SummaryRow{
-			ID:         r.ID,
-			Status:     r.LinkStatus,
-			Reason:     r.LinkReason,
-			Kind:       r.Kind,
-			Method:     r.Method,
-			URL:        r.URL,
-			Hint:       r.TraceContextHint,
-			TimingHint: r.ServerTimingHint,
-			TraceID:    r.LinkTraceID,
-		})
+		s.Rows = append(s.Rows, rowOf(&r))
 	}
 	return s
 }
 
-// WriteTable writes the summary for people: a line a request, and the totals.
+func rowOf(r *query.Request) SummaryRow {
+	return SummaryRow{
+		ID:         r.ID,
+		Status:     r.LinkStatus,
+		Reason:     r.LinkReason,
+		Kind:       r.Kind,
+		Method:     r.Method,
+		URL:        r.URL,
+		Hint:       r.TraceContextHint,
+		TimingHint: r.ServerTimingHint,
+		TraceID:    r.LinkTraceID,
+	}
+}
+
+// WriteTable writes the summary for people: a line a request, the totals, and the events.
 // Characters that could steer a terminal are shown as a question mark.
 func (s Summary) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -94,8 +103,10 @@ func (s Summary) WriteTable(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d requests: %s\n", s.Requests, counts(s.ByStatus))
-	return err
+	if _, err := fmt.Fprintf(w, "\n%d requests: %s\n", s.Requests, counts(s.ByStatus)); err != nil {
+		return err
+	}
+	return s.Events.write(w)
 }
 
 // counts writes "3 linked, 1 partial", the largest first.

@@ -33,6 +33,10 @@ func TestSummary(t *testing.T) {
 		linked,
 		request(2, "resource", "GET", "http://127.0.0.1:9000/static/\x1b[31mshop.css\t", "from_server", "received", "linked", "server_timing"),
 		request(1, "document", "GET", "http://127.0.0.1:9000/", "from_server", "received", "linked", "exact"),
+	}, Events{
+		SoftNavigations: 2,
+		WebVitals:       map[string]int{"LCP": 2, "CLS": 2, "INP": 1},
+		PlantedError:    &PlantedError{Message: plantedError, Request: rowOf(&linked), Span: failingSpan, Service: "payments\a"},
 	})
 	var table bytes.Buffer
 	if err := s.WriteTable(&table); err != nil {
@@ -47,12 +51,12 @@ func TestSummary(t *testing.T) {
 }
 
 func TestSummaryOfNothing(t *testing.T) {
-	s := Summarize(nil)
+	s := Summarize(nil, Events{})
 	asJSON, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"requests":0,"by_status":{},"by_reason":{},"by_hint":{},"by_server_timing_hint":{},"by_kind":{},"rows":[]}`
+	want := `{"requests":0,"by_status":{},"by_reason":{},"by_hint":{},"by_server_timing_hint":{},"by_kind":{},"rows":[],"events":{"soft_navigations":0,"web_vitals":{},"planted_error":null}}`
 	if string(asJSON) != want {
 		t.Errorf("got %s, want %s", asJSON, want)
 	}
@@ -60,7 +64,7 @@ func TestSummaryOfNothing(t *testing.T) {
 	if err := s.WriteTable(&table); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(table.String(), "0 requests: none\n") {
+	if !strings.HasSuffix(table.String(), "0 requests: none\nsoft navigations: 0\nweb vitals: none\nplanted error: none\n") {
 		t.Errorf("table: %q", table.String())
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 )
 
@@ -37,6 +38,7 @@ type traffic struct {
 
 	mu      sync.Mutex
 	seen    []SeenRequest
+	soft    int                          // changes of the address within a page
 	open    map[network.RequestID]string // URL of each request that has not ended
 	changed chan struct{}                // closed when open changes
 }
@@ -64,6 +66,10 @@ func (t *traffic) observe(ev any) {
 		}
 		t.open[ev.RequestID] = ev.Request.URL
 		t.change()
+	case *page.EventNavigatedWithinDocument:
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.soft++
 	case *network.EventLoadingFinished:
 		t.end(ev.RequestID)
 	case *network.EventLoadingFailed:
@@ -83,11 +89,11 @@ func (t *traffic) change() {
 	t.changed = make(chan struct{})
 }
 
-// requests returns what was seen so far.
-func (t *traffic) requests() []SeenRequest {
+// requests returns what was seen so far, and the number of soft navigations.
+func (t *traffic) requests() ([]SeenRequest, int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Clone(t.seen)
+	return slices.Clone(t.seen), t.soft
 }
 
 // wait returns when no request is under way.
@@ -137,7 +143,7 @@ func kindOf(ev *network.EventRequestWillBeSent) (kind string, ok bool) {
 const maxComplaints = 20
 
 // complaints collects what is wrong with a page: uncaught exceptions and
-// violations of its content security policy.
+// violations of its content security policy. The planted error is none of them.
 type complaints struct {
 	mu   sync.Mutex
 	errs []error
@@ -158,6 +164,9 @@ func (c *complaints) observe(ev any) {
 		}
 		text = ev.Entry.Text
 	default:
+		return
+	}
+	if strings.Contains(text, plantedError) {
 		return
 	}
 	c.mu.Lock()

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,7 @@ const (
 	maxAPIPages  = 1000
 )
 
-// VerdictsConfig says what to wait for, and where.
+// VerdictsConfig says what WaitForVerdicts and WaitForEvents wait for, and where.
 type VerdictsConfig struct {
 	// APIURL is the server whose API is read, without a path.
 	APIURL string
@@ -42,36 +43,45 @@ type VerdictsConfig struct {
 // server that has none. When the time is up, it returns the requests that it has
 // with an error that says what is missing.
 func WaitForVerdicts(ctx context.Context, cfg VerdictsConfig) ([]query.Request, error) {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = verdictsTimeout
-	}
-	if cfg.Interval == 0 {
-		cfg.Interval = verdictsInterval
-	}
-	if cfg.Client == nil {
-		cfg.Client = http.DefaultClient
-	}
-	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
-	defer cancel()
-	ticker := time.NewTicker(cfg.Interval)
-	defer ticker.Stop()
-
 	var last []query.Request
-	var missing error // what the last look did not find
-	for before := -1; ; {
+	before := -1
+	err := cfg.wait(ctx, "the verdicts", func(ctx context.Context) (missing, err error) {
 		requests, err := listRequests(ctx, cfg)
 		if err != nil {
-			return last, fmt.Errorf("demo: read the verdicts: %w", errors.Join(err, missing))
+			return nil, err
 		}
-		last, missing = requests, unsettled(cfg.Visit.Seen, requests)
-		if missing == nil && len(requests) == before {
-			return requests, nil
+		if missing = unsettled(cfg.Visit.Seen, requests); missing == nil && len(requests) != before {
+			missing = errGrowing
 		}
-		before = len(requests)
+		last, before = requests, len(requests)
+		return missing, nil
+	})
+	return last, err
+}
+
+// errGrowing is what is missing where only a further look can tell whether there is more.
+var errGrowing = errors.New("the list is still growing")
+
+// wait looks until nothing is missing any more, the time is up, or a look fails. Its error says what the last look
+// did not find.
+func (c *VerdictsConfig) wait(ctx context.Context, what string, look func(context.Context) (missing, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, verdictsTimeout))
+	defer cancel()
+	ticker := time.NewTicker(cmp.Or(c.Interval, verdictsInterval))
+	defer ticker.Stop()
+	var missing error
+	for {
+		now, err := look(ctx)
+		if err != nil {
+			return fmt.Errorf("demo: read %s: %w", what, errors.Join(err, missing))
+		}
+		if missing = now; missing == nil {
+			return nil
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return last, fmt.Errorf("demo: wait for the verdicts: %w", errors.Join(ctx.Err(), missing))
+			return fmt.Errorf("demo: wait for %s: %w", what, errors.Join(ctx.Err(), missing))
 		}
 	}
 }
@@ -137,7 +147,7 @@ func listRequests(ctx context.Context, cfg VerdictsConfig) ([]query.Request, err
 			q.Set("cursor", cursor)
 		}
 		var p query.RequestPage
-		if err := getJSON(ctx, cfg.Client, own+"api/v1/requests?"+q.Encode(), &p); err != nil {
+		if err := cfg.read(ctx, "requests?"+q.Encode(), &p); err != nil {
 			return nil, err
 		}
 		for _, r := range p.Requests {
@@ -152,12 +162,14 @@ func listRequests(ctx context.Context, cfg VerdictsConfig) ([]query.Request, err
 	return nil, fmt.Errorf("the listing has more than %d pages", maxAPIPages)
 }
 
-func getJSON(ctx context.Context, client *http.Client, target string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+// read gets an answer of the API.
+func (c *VerdictsConfig) read(ctx context.Context, path string, into any) error {
+	target := strings.TrimSuffix(c.APIURL, "/") + "/api/v1/" + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := cmp.Or(c.Client, http.DefaultClient).Do(req)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,12 @@ func (a Attributes) MarshalJSON() ([]byte, error) {
 	return []byte(a), nil
 }
 
+// UnmarshalJSON takes the object as it is written.
+func (a *Attributes) UnmarshalJSON(object []byte) error {
+	*a = Attributes(object)
+	return nil
+}
+
 // Client is what is known of the user's device; each is left out where it is not known.
 type Client struct {
 	Browser        string `json:"user_agent.name,omitempty"`

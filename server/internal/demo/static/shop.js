@@ -6,7 +6,8 @@
   const show = (...ids) => ids.forEach((id) => ($(id).hidden = false));
   const hide = (...ids) => ids.forEach((id) => ($(id).hidden = true));
 
-  // fetchJSON resolves with the answer, and rejects with what the backend said.
+  // fetchJSON resolves with the answer, and rejects with what the backend said. The error holds the response, as
+  // those of HTTP clients do, so that an agent can tell which request failed.
   async function fetchJSON(url, data) {
     const init = data && {
       method: "POST",
@@ -15,7 +16,7 @@
     };
     const response = await fetch(url, init);
     const answer = await response.json();
-    if (!response.ok) throw new Error(answer.error);
+    if (!response.ok) throw Object.assign(new Error(answer.error), { response });
     return answer;
   }
 
@@ -46,7 +47,7 @@
   }
 
   async function openCart() {
-    hide("cart-problem", "checkout", "methods", "receipt", "cart-total", "offer");
+    hide("cart-problem", "voucher", "checkout", "methods", "receipt", "cart-total", "offer");
     show("offer-button");
     $("cart").dataset.state = "open";
     $("cart").showModal();
@@ -65,7 +66,7 @@
       );
       total = cart.total_cents;
       $("cart-total").querySelector("strong").textContent = cart.total;
-      show("cart-total", "checkout");
+      show("cart-total", "voucher", "checkout");
       $("cart").dataset.state = "priced";
     } catch (err) {
       problem(err);
@@ -73,6 +74,16 @@
   }
 
   $("open-cart").addEventListener("click", openCart);
+
+  // Vouchers fail on purpose. The page says so, and then nobody catches the error.
+  $("redeem").addEventListener("click", async () => {
+    try {
+      await fetchJSON("/api/voucher", { code: $("voucher-code").value });
+    } catch (err) {
+      problem(err);
+      throw err;
+    }
+  });
 
   $("checkout").addEventListener("click", async () => {
     try {
@@ -90,7 +101,7 @@
           return label;
         }),
       );
-      hide("checkout");
+      hide("cart-problem", "voucher", "checkout");
       show("methods");
     } catch (err) {
       problem(err);
@@ -132,23 +143,47 @@
   // A cart that was paid for shows no old lines when it is opened again.
   $("cart").addEventListener("close", () => $("cart-lines").replaceChildren());
 
+  // The categories are views of the home page: each has a path, and the History API takes people there and back.
   async function home() {
     const { products } = await fetchJSON("/api/products");
     const everything = $("chips").querySelector(".chip");
+    const title = "Bobbin, yarn and thread";
     for (const category of new Set(products.map((p) => p.category))) {
       const chip = everything.cloneNode();
       chip.textContent = chip.dataset.category = category;
-      chip.setAttribute("aria-pressed", "false");
+      chip.href = `/category/${category.toLowerCase()}`;
       $("chips").append(chip);
     }
     $("chips").removeAttribute("aria-busy");
+    const here = () => [...$("chips").children].find((chip) => chip.pathname === location.pathname);
+    const mark = (current) => {
+      for (const chip of $("chips").children) {
+        if (chip === current) chip.setAttribute("aria-current", "page");
+        else chip.removeAttribute("aria-current");
+      }
+      body.dataset.category = current.dataset.category;
+    };
+
+    async function showView() {
+      const chip = here();
+      const { category } = chip.dataset;
+      document.title = category ? `${category} · Bobbin` : title;
+      const list = category ? await fetchJSON(`/api/products?category=${encodeURIComponent(category)}`) : { products };
+      if (chip !== here()) return; // somebody was faster
+      const shown = new Set(list.products.map((p) => p.id));
+      for (const card of $("products").children) card.hidden = !shown.has(card.dataset.id);
+      mark(chip);
+    }
+
+    mark(here());
+    addEventListener("popstate", showView);
     $("chips").addEventListener("click", (event) => {
       const chip = event.target.closest(".chip");
-      if (!chip) return;
-      for (const other of $("chips").children) other.setAttribute("aria-pressed", String(other === chip));
-      for (const card of $("products").children) {
-        card.hidden = chip.dataset.category !== "" && card.dataset.category !== chip.dataset.category;
-      }
+      if (!chip || event.ctrlKey || event.metaKey || event.shiftKey) return; // into another tab
+      event.preventDefault();
+      if (chip === here()) return;
+      history.pushState(null, "", chip.href);
+      showView();
     });
   }
 

@@ -1,6 +1,7 @@
-// Stands in for the agent: when the page is left, it sends what Resource Timing
-// and Navigation Timing hold.
+// Stands in for the agent: it loads a second file, and when the page is left, it
+// sends what Resource Timing and Navigation Timing hold.
 (() => {
+  import(new URL("throughline-vitals.js", document.currentScript.src));
   const { applicationId, endpoint } = document.currentScript.dataset;
   const pattern = document.currentScript.getAttribute("data-cross-origin-url-pattern");
   const kinds = { navigation: "document", fetch: "fetch", xmlhttprequest: "xhr" };
@@ -10,7 +11,8 @@
       ...performance.getEntriesByType("navigation"),
       ...performance.getEntriesByType("resource"),
     ];
-    const events = entries.map((e) => ({
+    const ofPage = (e) => !e.name.endsWith("/throughline-vitals.js");
+    const events = entries.filter(ofPage).map((e) => ({
       kind: kinds[e.initiatorType] ?? "resource",
       url: e.name,
       allowed: new RegExp(pattern).test(e.name),
