@@ -68,6 +68,8 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
   const { setTimeout, clearTimeout } = self;
   const page = randomHex(8);
   let failures = 0;
+  /** Beacons that the browser took for later. */
+  let deferred = 0;
   /** Until when the server wants to be left alone. */
   let notBefore = 0;
   let timer: number | undefined;
@@ -121,9 +123,14 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       items = batch._items;
       sender._queue = sender._queue.slice(items.length);
       const body = `{"v":1,"sent":${performance.timeOrigin + performance.now()},${batch._rest}`;
-      // What the browser takes and cannot deliver is lost, so what would fail is kept.
-      if (leaving && !failures && navigator.onLine) {
-        if (sender._defer?.(body) || (gone && navigator.sendBeacon(config._endpoint, body))) return items.length;
+      // What the browser takes and cannot deliver is lost, so what would fail is kept as long as the page is. What is under
+      // way when it goes fails too.
+      if (leaving && navigator.onLine && (gone || !failures)) {
+        if (sender._defer?.(body)) {
+          deferred++;
+          return items.length;
+        }
+        if (gone && navigator.sendBeacon(config._endpoint, body)) return items.length;
       }
       const packed = leaving || !sender._compress ? body : await sender._compress(body);
       if (forgotten) return 0;
@@ -202,8 +209,11 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       else flush();
     },
     _leave(gone) {
-      for (let room = LAST_LENGTH; room > 0 && sender._queue.length; room -= BATCH_LENGTH) {
+      for (let room = LAST_LENGTH; room > 0 && sender._queue.length; ) {
+        const before = deferred;
         send(BATCH_LENGTH, true, gone);
+        // What is deferred takes nothing from the page.
+        if (deferred === before) room -= BATCH_LENGTH;
       }
     },
     _stop(forget) {

@@ -584,7 +584,7 @@ describe("the page", () => {
         const look = () => (enough() ? resolve() : setTimeout(look));
         look();
       });
-    await until(() => reported("unhandledrejection")() >= 5);
+    await until(() => reported("unhandledrejection")() >= 5 && reported("caught")() >= 1);
     late.catch(() => {});
     await until(() => reported("rejectionhandled")() >= 1);
     setTimeout(() => {

@@ -147,6 +147,7 @@ test("startView begins a view, with its name and properties", async ({ app, star
 
 test("a view lasts until its requests and changes have settled", async ({ app, start, run }) => {
   await start();
+  await run(() => timed("/web-vitals.attribution.js")); // it would be part of the view
   const begun = await run(() => {
     kept.agent.startView();
     Object.assign(kept, { answer: fetch("/slow?hold=slow") });
@@ -287,7 +288,10 @@ test("a prerendered page is told when it is shown", { timeout: 60_000 }, async (
   } finally {
     browser.kill();
     await ended;
-    // Its children may end a little later.
-    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    try {
+      rmSync(profile, { recursive: true, force: true });
+    } catch {
+      // Its children may end a little later, and still write: a temporary folder is left.
+    }
   }
 });
