@@ -113,8 +113,8 @@ func TestErrorLeadsToItsRequestAndTrace(t *testing.T) {
 	}
 }
 
-// TestWebVitalsAreToldAndExplained: each of them for each page at most once, and the interaction that was slowest with
-// the element and where the time went.
+// TestWebVitalsAreToldAndExplained: each of them for each page at most once, the largest paint with its element, and the
+// interaction that was slowest with where the time went.
 func TestWebVitalsAreToldAndExplained(t *testing.T) {
 	told := map[string]int{}
 	explained := false
@@ -127,9 +127,13 @@ func TestWebVitalsAreToldAndExplained(t *testing.T) {
 		if v.Value < 0 || v.Rating == "" || !strings.HasPrefix(v.URL, demo.Shop+"/") {
 			t.Errorf("%s %v, rated %q, of %s", v.Name, v.Value, v.Rating, v.URL)
 		}
+		// An element that is gone when its interaction is looked at has no name, so the interaction's is not asked for.
 		_, target := v.Attributes["web_vital.target"].(string)
+		if v.Name == "LCP" && !target {
+			t.Error("an LCP is put down to no element")
+		}
 		_, processing := v.Attributes["web_vital.processing_duration"].(float64)
-		explained = explained || v.Name == "INP" && target && processing && v.Attributes["web_vital.interaction_type"] == "pointer"
+		explained = explained || v.Name == "INP" && processing && v.Attributes["web_vital.interaction_type"] == "pointer"
 	}
 	for _, name := range []string{"CLS", "FCP", "INP", "LCP", "TTFB"} {
 		if told[name] < 1 || told[name] > 2 {
@@ -137,6 +141,6 @@ func TestWebVitalsAreToldAndExplained(t *testing.T) {
 		}
 	}
 	if !explained {
-		t.Error("no INP is put down to an element")
+		t.Error("no INP is explained")
 	}
 }
