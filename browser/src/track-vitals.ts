@@ -18,18 +18,7 @@ export function trackVitals(load?: () => Promise<{ attribute: Attribute }>): Fea
     if (agent._since) return;
     let attributionOf: ReturnType<Attribute> = () => undefined;
     const page = agent._config._told(location.href);
-    // Told a little later: what explains a value observes the same entries, but hears of them after us.
-    let metrics: Metric[] = [];
-    const tellAll = () => {
-      const group = metrics;
-      metrics = [];
-      group.map(tell);
-    };
-    const report = (metric: Metric) => {
-      if (metrics.push(metric) === 1) setTimeout(tellAll);
-    };
-    agent._leaving.push(tellAll);
-    const tell = ({ name, value, rating, navigationType }: Metric) =>
+    const report = ({ name, value, rating, navigationType }: Metric) =>
       agent._losses._guard(() => {
         const event = {
           "action.id": undefined,
