@@ -38,7 +38,6 @@ export interface Batch {
   /** The beacon but for its beginning, which says when it is sent. */
   _rest: string;
   _items: Item[];
-  _lost?: Record<string, number> | undefined;
 }
 
 /** A beacon goes out when so many events wait, or so long after the first of them. */
@@ -108,7 +107,6 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
         of && of._view !== head._view ? `${event.slice(0, -1)},"view.instance_id":"${of._view}"}` : event,
       )}]}`,
       _items: batch,
-      _lost: lost,
     };
   };
 

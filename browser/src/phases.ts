@@ -19,6 +19,6 @@ export function phases(entry: PerformanceEntry, names: [name: string, wire: stri
 }
 
 /** An attribute's name as the wire has it. */
-export function snakeCase(name: string): string {
+function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
