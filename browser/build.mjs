@@ -14,8 +14,8 @@ const banner = `/*! throughline ${version}, with web-vitals by Google LLC; both 
 /** Names of internal properties begin with an underscore, so that they can be shortened. */
 const shared = {
   bundle: true,
-  target: "es2020",
-  supported: { "class-field": true }, // web-vitals has some; every engine since Safari 14.1, of 2021, knows them
+  target: "es2021",
+  supported: { "class-field": true }, // web-vitals has some; every engine since Safari 14.1, of 2021, knows them, and ES2021
   logLevel: "warning",
 };
 
@@ -23,7 +23,7 @@ const shared = {
 async function script(options) {
   const { outputFiles } = await build({ ...shared, ...options, minifySyntax: true, write: false });
   const { code } = await minify(outputFiles[0].text, {
-    ecma: 2020,
+    ecma: 2021,
     module: options.format === "esm",
     toplevel: true,
     compress: { passes: 4, pure_getters: true, unsafe_arrows: true, unsafe_methods: true },

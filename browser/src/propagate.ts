@@ -6,7 +6,7 @@ import type { Agent } from "./start-agent";
 export interface Outgoing {
   /** Absolute, without user-info and fragment. */
   _url: string;
-  _noCors: boolean;
+  _noCors?: boolean;
   /** What the application itself put on the request; several values are joined by commas. */
   _traceparent: string | null;
   _tracestate: string | null;

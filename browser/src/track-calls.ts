@@ -14,25 +14,17 @@ export interface Head {
 }
 
 /** One fetch or XMLHttpRequest of the page. Times are performance.now(). */
-export interface Call extends Propagation {
+export interface Call extends CallFacts, Propagation {
   /** Of its event. */
   _id: string;
   _head: Head;
   /** The user's action that it belongs to. */
   _action?: string | undefined;
-  _kind: "fetch" | "xhr";
-  _url: string;
-  _method: string;
-  /** Survives the page. */
-  _keepalive: boolean;
-  /** A redirect would be an error anyway. */
-  _noRedirect: boolean;
   /** It was sent once more without our headers. */
   _retried?: boolean | undefined;
   /** From and to when the browser was handed the request: its timing entry starts within. */
   _start: number;
   _to?: number;
-  _initiator: string;
   /** Undefined until the outcome is known: headers of a fetch, the end of an XMLHttpRequest. */
   _end?: number;
   _status?: number;
@@ -44,14 +36,17 @@ export interface Call extends Propagation {
 }
 
 export interface CallFacts extends Outgoing {
+  _kind: "fetch" | "xhr";
   _method: string;
-  _keepalive: boolean;
-  _noRedirect: boolean;
+  /** Survives the page. */
+  _keepalive?: boolean;
+  /** A redirect would be an error anyway. */
+  _noRedirect?: boolean;
 }
 
 export interface CallTracker {
   /** Undefined: leave the request alone (our own beacon, a URL that does not parse, a polyfill's inner request). */
-  _begin(initiator: string, facts: CallFacts): Call | undefined;
+  _begin(facts: CallFacts): Call | undefined;
   /** Runs the browser's own function for the call. */
   _send<T>(call: Call | undefined, run: () => T): T;
   /** Without an error it is answered. The carrier is what the page got: a Response, an error, the XMLHttpRequest. */
@@ -77,7 +72,6 @@ const WAIT_FOR_BODY = 60_000;
 export function trackCalls(agent: Agent, report: (call: Call) => void): CallTracker {
   const { _config: config, _losses: losses } = agent;
   let calls: Call[] = [];
-  const endpoint = pathOf(config._endpoint);
   const { setTimeout, clearTimeout } = self;
   /** Firefox and WebKit, which have no deliveryType, may start a request some time after it was handed to them. */
   const late = !("deliveryType" in PerformanceResourceTiming.prototype);
@@ -96,7 +90,7 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
   };
 
   return {
-    _begin(initiator, facts) {
+    _begin(facts) {
       let url: string;
       try {
         url = cleanUrl(facts._url, baseUrl());
@@ -104,7 +98,7 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
         return undefined;
       }
       const head = agent._head();
-      if (pathOf(url) === endpoint || agent._isOut?.(head._session)) return undefined;
+      if (url === config._endpoint || agent._isOut?.(head._session)) return undefined;
 
       // A fetch polyfill sends by XMLHttpRequest, a second wrapper calls the first: one request, one context, one event.
       const twin =
@@ -115,29 +109,21 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
                 call._url === url && call._headers?.traceparent && call._headers.traceparent === facts._traceparent,
             );
       if (twin) {
-        twin._initiator = initiator;
-        twin._start = performance.now();
+        // It may be sent later than the page asked for it.
         twin._to = undefined;
-        queueMicrotask(() => {
-          twin._to = performance.now();
-        });
         return undefined;
       }
 
-      const method = facts._method.toUpperCase();
       const context = propagate({ ...facts, _url: url }, agent);
       const call: Call = {
+        ...facts,
         ...context,
         // One of ours is drawn for this request alone.
         _id: (context._headers?.traceparent && context._context?._spanId) || randomHex(8),
         _head: head,
-        _kind: initiator === "fetch" ? initiator : "xhr",
         _url: url,
-        _method: method,
-        _keepalive: facts._keepalive,
-        _noRedirect: facts._noRedirect,
+        _method: facts._method.toUpperCase(),
         _start: 0,
-        _initiator: initiator,
       };
       if (calls.push(call) > MAX_CALLS) {
         const oldest = calls.shift() as Call;
@@ -187,7 +173,6 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
         (call) =>
           !call._entry &&
           call._url === url &&
-          call._initiator === entry.initiatorType &&
           call._start <= start &&
           start <= ((late ? call._end : call._to) ?? start),
       );
@@ -213,9 +198,4 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
       }
     },
   };
-}
-
-/** The URL without its query. */
-function pathOf(url: string): string {
-  return url.replace(/[?#].*/s, "");
 }

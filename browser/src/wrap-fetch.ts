@@ -16,7 +16,8 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
       (init?.[name] === undefined ? request?.[name] : init[name]) as Request[Name] | undefined;
     const given = of("headers");
     const headers = given === undefined ? undefined : new Headers(given);
-    const call = tracker._begin("fetch", {
+    const call = tracker._begin({
+      _kind: "fetch",
       _url: request ? request.url : String(input),
       _method: String(of("method") ?? "GET"),
       _noCors: of("mode") === "no-cors",
@@ -28,26 +29,22 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
     if (!call) return undefined;
     for (const name in call._headers) headers?.set(name, call._headers[name] as string);
     // Fetch takes a plain object three times as fast.
-    const sent = call._headers ? withHeaders(init, headers ?? call._headers, request) : init;
+    const sent = call._headers ? withHeaders(init ?? {}, headers ?? call._headers, request) : init;
     return [call, sent, of("signal")] as [Call, Arguments[1], AbortSignal | undefined];
   };
 
   wrapMethod(agent, self, "fetch", (_, args, send) => {
     let [input, init] = args;
     if (!args.length || (init && Object(init) !== init)) return send(...args);
-    // Whatever the page passes may throw when it is looked at; the browser's own function then says so.
-    const request = guard(() => isRequest(input)) ? (input as Request) : undefined;
-    const iterator = guard(() => {
+    // Whatever the page passes may throw when it is looked at; the browser's own function then says so. A Request may be of
+    // another frame, and is then not an instance of ours.
+    const request = guard(() => (input as Request | null)?.url) ? (input as Request) : undefined;
+    try {
       const headers = init?.headers as (Iterable<[string, string]> & { next?: unknown }) | undefined;
-      return headers?.next ? headers : undefined;
-    });
-    if (iterator) {
-      // It can be read once.
-      try {
-        init = withHeaders(init, [...iterator], request);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+      // An iterator can be read once.
+      if (init && headers?.next) init = withHeaders(init, [...headers], request);
+    } catch (error) {
+      return Promise.reject(error);
     }
     const prepared = guard(() => prepare(input, init, request));
     if (!prepared) return init === args[1] ? send(...args) : send(input, init);
@@ -84,9 +81,4 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
     });
     return result;
   });
-}
-
-/** Also of another frame, whose Request is not an instance of ours. */
-function isRequest(input: unknown): input is Request {
-  return input instanceof Request || Object.prototype.toString.call(input) === "[object Request]";
 }

@@ -40,12 +40,10 @@ export function wrapXhr(agent: Agent, tracker: CallTracker): void {
     state._sent = true;
     const tracestate = headerOf(state, "tracestate");
     const call = guard(() =>
-      tracker._begin("xmlhttprequest", {
+      tracker._begin({
+        _kind: "xhr",
         _url: state._opened[1] as string,
         _method: String(state._opened[0]),
-        _noCors: false,
-        _keepalive: false,
-        _noRedirect: false,
         _traceparent: headerOf(state, "traceparent"),
         _tracestate: tracestate,
       }),
