@@ -49,8 +49,8 @@ const BATCH_MS = 2_000;
  * three quarters of that.
  */
 const BATCH_LENGTH = 16_000;
-/** With its beacon's head it fits into those 64 KiB, which are also the server's limit. */
-const MAX_EVENT_BYTES = 60_000;
+/** In UTF-16 code units, each three bytes at most: with its beacon's head it fits into those 64 KiB. */
+const MAX_EVENT_LENGTH = 20_000;
 /** What goes out at once when the page is left; the page keeps the rest for its own. */
 const LAST_LENGTH = 48_000;
 /** An intake that does not answer must not hold back all later beacons. */
@@ -58,24 +58,23 @@ const ANSWER_MS = 30_000;
 /** Events that wait at most, as long as the server cannot be reached. */
 const MAX_EVENTS = 1_000;
 const MAX_DELAY_MS = 64_000;
-/** A server that asks for more patience gets so much. */
-const MAX_RETRY_AFTER_MS = 600_000;
+/** A server that asks for more patience gets so much, in seconds. */
+const MAX_RETRY_AFTER = 600;
 
 /** Sends events home in beacons (wire/beacon/beacon.md), one at a time, by the fetch that it is given. */
 export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
   const { _config: config, _losses: losses } = agent;
   const { setTimeout, clearTimeout } = self;
   const page = randomHex(8);
-  let failures = 0;
-  /** Beacons that the browser took for later. */
-  let deferred = 0;
-  /** Until when the server wants to be left alone. */
-  let notBefore = 0;
+  /** After a failure it is longer. */
+  let wait = BATCH_MS;
+  /** How much more may go out while the page is left. */
+  let room = 0;
+  /** Events that are to be sent before the flush ends. */
+  let left = 0;
+  /** Of the next flush; or that there will be none. */
   let timer: number | undefined;
   let sending: Promise<void> | undefined;
-  /** Asked for while it sends. */
-  let urged = false;
-  let stopped = false;
   let forgotten = false;
 
   const batchOf = (items: Item[], limit: number, lost?: Record<string, number>): Batch => {
@@ -83,8 +82,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
     let length = 0;
     const end = items.findIndex((item, i) => {
       length += item._json.length;
-      const { _session: session, _attributes: attributes } = item._head ?? {};
-      return i && (!head || session !== head._session || attributes !== head._attributes || length > limit);
+      return i && (!head || head !== item._head || length > limit);
     });
     const batch = end < 0 ? items : items.slice(0, end);
     if (!head) return { _rest: json, _items: batch };
@@ -103,35 +101,32 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       dropped: lost,
     });
     return {
-      _rest: `${envelope.slice(1, -1)},"events":[${batch.map(({ _json: event, _head: of }) =>
-        of && of._view !== head._view ? `${event.slice(0, -1)},"view.instance_id":"${of._view}"}` : event,
-      )}]}`,
+      _rest: `${envelope.slice(1, -1)},"events":[${batch.map((item) => item._json)}]}`,
       _items: batch,
     };
   };
 
-  /** Sends the first of what waits; how many events that were, 0 where the server could not be reached. It never rejects. */
-  const send = async (limit: number, leaving?: boolean, gone?: boolean): Promise<number> => {
+  /** Sends the first of what waits; false: the server could not be reached. It never rejects. */
+  const send = async (limit: number, leaving?: boolean, gone?: boolean): Promise<boolean> => {
     // A beacon of an earlier page has its own.
     const lost = sender._queue[0]?._head && losses._take();
     let items: Item[] = [];
     let reached = false;
+    let patience = 0;
     try {
       const batch = batchOf(sender._queue, limit, lost);
       items = batch._items;
       sender._queue = sender._queue.slice(items.length);
+      left -= items.length;
       const body = `{"v":1,"sent":${performance.timeOrigin + performance.now()},${batch._rest}`;
+      room -= body.length;
       // What the browser takes and cannot deliver is lost, so what would fail is kept as long as the page is. What is under
       // way when it goes fails too.
-      if (leaving && navigator.onLine && (gone || !failures)) {
-        if (sender._defer?.(body)) {
-          deferred++;
-          return items.length;
-        }
-        if (gone && navigator.sendBeacon(config._endpoint, body)) return items.length;
+      if (leaving && navigator.onLine && (gone || wait === BATCH_MS)) {
+        if (sender._defer?.(body) || (gone && navigator.sendBeacon(config._endpoint, body))) return true;
       }
-      const packed = leaving || !sender._compress ? body : await sender._compress(body);
-      if (forgotten) return 0;
+      const packed = (!leaving && (await sender._compress?.(body))) || body;
+      if (forgotten) return false;
       const response = await fetch(config._endpoint, {
         method: "POST",
         body: packed,
@@ -146,32 +141,25 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       reached = status !== 429 && status < 500;
       if (reached && status >= 400) losses._count("refused", items.length);
       // It may be a date.
-      const seconds = Number(headers.get("retry-after")) || 0;
-      notBefore = performance.now() + Math.min(seconds * 1_000, MAX_RETRY_AFTER_MS);
-    } catch {
-      losses._count("agent_error", items.length ? 0 : 1);
-    }
-    failures = reached ? 0 : failures + 1;
-    if (!reached) {
+      patience = Math.min(Number(headers.get("retry-after")) || 0, MAX_RETRY_AFTER) * 1_000;
+    } catch {}
+    if (reached) wait = BATCH_MS;
+    else {
+      wait = Math.max(Math.min(2 * wait, MAX_DELAY_MS), patience);
       // It may have arrived even so: the server ignores an event whose id it knows.
       sender._queue.unshift(...items);
       for (const reason in lost) losses._count(reason, lost[reason]);
     }
     losses._guard(() => sender._reached?.(reached));
     losses._guard(schedule);
-    return reached ? items.length : 0;
+    return reached;
   };
 
   const drain = async () => {
-    // Not before flush() knows of it. What comes meanwhile waits for more.
+    // Not before flush() knows of it.
     await undefined;
-    do {
-      urged = false;
-      for (let left = sender._queue.length; left > 0 && sender._queue.length; ) {
-        const sent = await send(sender._limit);
-        left = sent ? left - sent : 0;
-      }
-    } while (urged && !failures && sender._queue.length);
+    // What comes meanwhile waits for more.
+    while (left > 0 && sender._queue.length && (await send(sender._limit)));
     sending = undefined;
     losses._guard(schedule);
   };
@@ -179,16 +167,13 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
   const flush = () => {
     clearTimeout(timer);
     timer = undefined;
-    urged = !!sending;
+    left = sender._queue.length;
     sending ??= drain();
     return sending;
   };
 
   const schedule = () => {
-    if (sender._queue.length && !timer && !sending && !stopped) {
-      const backOff = Math.min(BATCH_MS * 2 ** failures, MAX_DELAY_MS);
-      timer = setTimeout(flush, Math.max(backOff, notBefore - performance.now()));
-    }
+    if (sender._queue.length && !timer && !sending) timer = setTimeout(flush, wait);
   };
 
   const sender: Sender = {
@@ -199,24 +184,18 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
     _flush: flush,
     _enqueue(event, head) {
       const json = JSON.stringify(event);
-      // A code unit has three bytes at most.
-      if (json.length > MAX_EVENT_BYTES / 3 && new Blob([json]).size > MAX_EVENT_BYTES) losses._count("too_large");
+      if (json.length > MAX_EVENT_LENGTH) losses._count("too_large");
       else if (sender._queue.length < MAX_EVENTS) sender._queue.push({ _json: json, _head: head });
       else losses._count("buffer_full");
-      if (sender._queue.length < BATCH_EVENTS || failures) schedule();
+      if (sender._queue.length < BATCH_EVENTS || wait > BATCH_MS) schedule();
       else flush();
     },
     _leave(gone) {
-      for (let room = LAST_LENGTH; room > 0 && sender._queue.length; ) {
-        const before = deferred;
-        send(BATCH_LENGTH, true, gone);
-        // What is deferred takes nothing from the page.
-        if (deferred === before) room -= BATCH_LENGTH;
-      }
+      for (room = LAST_LENGTH; room > 0 && sender._queue.length; ) send(BATCH_LENGTH, true, gone);
     },
     _stop(forget) {
-      stopped = true;
       clearTimeout(timer);
+      timer = -1;
       forgotten = !!forget;
       if (forget) sender._queue = [];
     },

@@ -7,7 +7,6 @@ import type { Agent } from "./start-agent";
 export function giveHeaders(agent: Agent): void {
   agent._api.getTraceHeaders = (url) => {
     if (agent._isOut?.(agent._head()._session)) return {};
-    const request = { _url: cleanUrl(url, baseUrl()), _noCors: false, _traceparent: null, _tracestate: null };
-    return propagate(request, agent)._headers ?? {};
+    return propagate({ _url: cleanUrl(url, baseUrl()) }, agent)._headers ?? {};
   };
 }

@@ -7,9 +7,8 @@ export interface Outgoing {
   /** Absolute, without user-info and fragment. */
   _url: string;
   _noCors?: boolean;
-  /** What the application itself put on the request; several values are joined by commas. */
-  _traceparent: string | null;
-  _tracestate: string | null;
+  /** What the application itself put on the request. */
+  _given?: Pick<Headers, "get"> | undefined;
 }
 
 export interface Propagation {
@@ -26,7 +25,9 @@ type Propagator = Pick<Agent, "_config" | "_identity" | "_head" | "_isRejected" 
 
 /** Decides what context a fetch or XMLHttpRequest goes out with: the steps of the linking contract, in its order. */
 export function propagate(request: Outgoing, agent: Propagator): Propagation {
-  const { _url: url, _traceparent: given } = request;
+  const { _url: url } = request;
+  // Several values are joined by commas.
+  const given = request._given?.get("traceparent") ?? null;
   const { _config: config } = agent;
   const own = given === null ? undefined : parseTraceparent(given);
   const untouched = (hint: string): Propagation => ({ _hint: hint, _context: own });
@@ -48,7 +49,8 @@ export function propagate(request: Outgoing, agent: Propagator): Propagation {
   const instance = agent._identity._instance;
   const ids = config._tenant && config._applicationId && instance && session;
   const value = [1, context._spanId, +context._sampled, config._applicationId, instance, session];
-  const tracestate = ids && putMember(request._tracestate ?? "", `${config._tenant}@dtr`, value.join(";"));
+  const tracestate =
+    ids && putMember(request._given?.get("tracestate") ?? "", `${config._tenant}@dtr`, value.join(";"));
   let hint = sameOrigin ? "set" : "included";
   if (own) hint = "external";
   if (!tracestate) hint = ids ? "max_length" : "missing_values";

@@ -97,8 +97,10 @@ export function startAgent(
   let running = true;
   const view = randomHex(8);
   let head: Head = { _session: "", _view: view };
+  let first = head;
   const change = (part: Partial<Head>) => {
     head = { ...head, ...part };
+    if (head._view === view) first = head;
   };
 
   const agent: Agent = {
@@ -123,8 +125,8 @@ export function startAgent(
       return head;
     },
     _first() {
-      const now = agent._head();
-      return now._view === view ? now : { ...now, _view: view };
+      agent._head();
+      return first;
     },
     _emit(event, of) {
       guard(() => {

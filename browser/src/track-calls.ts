@@ -101,13 +101,11 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
       if (url === config._endpoint || agent._isOut?.(head._session)) return undefined;
 
       // A fetch polyfill sends by XMLHttpRequest, a second wrapper calls the first: one request, one context, one event.
+      const given = facts._given?.get("traceparent");
       const twin =
         outer?._url === url
           ? outer
-          : calls.find(
-              (call) =>
-                call._url === url && call._headers?.traceparent && call._headers.traceparent === facts._traceparent,
-            );
+          : calls.find((call) => given && call._headers?.traceparent === given && call._url === url);
       if (twin) {
         // It may be sent later than the page asked for it.
         twin._to = undefined;

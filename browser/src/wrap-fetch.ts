@@ -23,8 +23,7 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
       _noCors: of("mode") === "no-cors",
       _keepalive: !!of("keepalive"),
       _noRedirect: of("redirect") === "error",
-      _traceparent: headers?.get("traceparent") ?? null,
-      _tracestate: headers?.get("tracestate") ?? null,
+      _given: headers,
     });
     if (!call) return undefined;
     for (const name in call._headers) headers?.set(name, call._headers[name] as string);

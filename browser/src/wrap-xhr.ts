@@ -9,7 +9,7 @@ export interface XhrState {
   /** With the URL as of open(), even if the base changes before send(). */
   _opened: Parameters<XMLHttpRequest["open"]>;
   /** What the page set. */
-  _headers: [name: string, value: string][];
+  _headers: Headers;
   _sent?: boolean;
   /** Other wrappers, beneath ours, may be at work on it. */
   _passing?: boolean;
@@ -27,25 +27,19 @@ export function wrapXhr(agent: Agent, tracker: CallTracker): void {
     const call = states.get(request)?._call;
     if (call) tracker._settle(call, status, reason, request);
   };
-  /** What the page set of this header; repeated ones are joined, as the browser does. */
-  const headerOf = (state: XhrState, name: string) => {
-    const values = state._headers.filter(([other]) => other === name);
-    return values.length ? values.map(([, value]) => value).join(", ") : null;
-  };
 
   // First: where it cannot be wrapped, the others must not be, since nothing would send what they hold back.
   wrapMethod(agent, prototype, "send", (request, args, send) => {
     const state = states.get(request);
     if (!state || state._sent) return send(...args);
     state._sent = true;
-    const tracestate = headerOf(state, "tracestate");
+    const tracestate = state._headers.get("tracestate");
     const call = guard(() =>
       tracker._begin({
         _kind: "xhr",
         _url: state._opened[1] as string,
         _method: String(state._opened[0]),
-        _traceparent: headerOf(state, "traceparent"),
-        _tracestate: tracestate,
+        _given: state._headers,
       }),
     );
     state._call = call;
@@ -80,7 +74,7 @@ export function wrapXhr(agent: Agent, tracker: CallTracker): void {
       settle(request, status, status ? "" : "abort");
       const known = states.has(request);
       const [method, url, ...rest] = args;
-      states.set(request, { _opened: [method, new URL(url, baseUrl()).href, ...rest], _headers: [] });
+      states.set(request, { _opened: [method, new URL(url, baseUrl()).href, ...rest], _headers: new Headers() });
       if (known) return;
       for (const type of ["load", "abort", "timeout", "error"]) {
         request.addEventListener(type, () =>
@@ -102,6 +96,6 @@ export function wrapXhr(agent: Agent, tracker: CallTracker): void {
     const value = typeof (args[1] as unknown) === "symbol" ? "" : String(args[1]);
     // Tracestate is held back until send(), since the browser has no way to replace a header.
     if (!state || state._sent || name !== "tracestate" || !/^[\x20-\x7e]+$/.test(value)) set(...args);
-    state?._headers.push([name, value]);
+    state?._headers.append(name, value);
   });
 }

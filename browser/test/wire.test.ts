@@ -59,8 +59,10 @@ describe("put-dtr.txt", () => {
       {
         _url: "https://shop.example/cart",
         _noCors: false,
-        _traceparent: `00-4bf92f3577b34da6a3ce929d0e0e4736-${textOf(vector, "span-id")}-0${textOf(vector, "sampled")}`,
-        _tracestate: textOf(vector, "tracestate"),
+        _given: new Headers({
+          traceparent: `00-4bf92f3577b34da6a3ce929d0e0e4736-${textOf(vector, "span-id")}-0${textOf(vector, "sampled")}`,
+          tracestate: textOf(vector, "tracestate"),
+        }),
       },
       {
         _config: {
