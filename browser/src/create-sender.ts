@@ -5,13 +5,13 @@ import type { Head } from "./track-calls";
 
 export interface Sender {
   /** What waits. */
-  _queue: Item[];
+  readonly _queue: Item[];
   /** How long the events of a beacon may be. */
   _limit: number;
   /** Queues an event. It goes home with others of the same session and attributes. */
   _enqueue(event: object, head: Head): void;
-  /** The first of these items that may go home together, no longer than the limit if they are several. */
-  _batchOf(items: Item[], limit: number): Batch;
+  /** Takes the first of these items that may go home together, no longer than the limit if they are several. */
+  _takeBatch(items: Item[], limit: number): Batch;
   /** Sees to it that what waits is sent in time. */
   _schedule(): void;
   /** Sends what waits; resolves when it is answered, or has to wait for a better time. */
@@ -64,7 +64,6 @@ const MAX_RETRY_AFTER = 600;
 /** Sends events home in beacons (wire/beacon/beacon.md), one at a time, by the fetch that it is given. */
 export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
   const { _config: config, _losses: losses } = agent;
-  const { setTimeout, clearTimeout } = self;
   const page = randomHex(8);
   /** After a failure it is longer. */
   let wait = BATCH_MS;
@@ -77,14 +76,15 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
   let sending: Promise<void> | undefined;
   let forgotten = false;
 
-  const batchOf = (items: Item[], limit: number, lost?: Record<string, number>): Batch => {
+  const takeBatch = (items: Item[], limit: number, lost?: Record<string, number>): Batch => {
     const [{ _head: head, _json: json }] = items as [Item];
-    let length = 0;
-    const end = items.findIndex((item, i) => {
+    let [end, length] = [0, 0];
+    for (const item of items) {
       length += item._json.length;
-      return i && (!head || head !== item._head || length > limit);
-    });
-    const batch = end < 0 ? items : items.slice(0, end);
+      if (end && (!head || head !== item._head || length > limit)) break;
+      end++;
+    }
+    const batch = items.splice(0, end);
     if (!head) return { _rest: json, _items: batch };
     const envelope = JSON.stringify({
       "agent.name": "throughline-browser",
@@ -114,12 +114,11 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
     let reached = false;
     let patience = 0;
     try {
-      const batch = batchOf(sender._queue, limit, lost);
+      const batch = takeBatch(sender._queue, limit, lost);
       items = batch._items;
-      sender._queue = sender._queue.slice(items.length);
+      room -= batch._rest.length;
       left -= items.length;
       const body = `{"v":1,"sent":${performance.timeOrigin + performance.now()},${batch._rest}`;
-      room -= body.length;
       // What the browser takes and cannot deliver is lost, so what would fail is kept as long as the page is. What is under
       // way when it goes fails too.
       if (leaving && navigator.onLine && (gone || wait === BATCH_MS)) {
@@ -173,13 +172,13 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
   };
 
   const schedule = () => {
-    if (sender._queue.length && !timer && !sending) timer = setTimeout(flush, wait);
+    if (sender._queue.length && !timer && !sending) timer = self.setTimeout(flush, wait);
   };
 
   const sender: Sender = {
     _queue: [],
     _limit: BATCH_LENGTH,
-    _batchOf: batchOf,
+    _takeBatch: takeBatch,
     _schedule: schedule,
     _flush: flush,
     _enqueue(event, head) {
@@ -197,7 +196,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       clearTimeout(timer);
       timer = -1;
       forgotten = !!forget;
-      if (forget) sender._queue = [];
+      if (forget) sender._queue.length = 0;
     },
   };
   return sender;

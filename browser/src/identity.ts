@@ -22,23 +22,22 @@ const SESSION = /^([A-Z]{32})-(\d{1,9}) (\d+) (\d+)$/;
 export function createIdentity(store: Store, now: () => number): Identity {
   let instance = store._get(INSTANCE_KEY) ?? "";
   if (!/^\d{13}[A-Z0-9]{32}$/.test(instance)) {
-    instance = `${now()}`.padStart(13, "0") + randomText(32);
+    instance = `${1e13 + now()}`.slice(1) + randomText(32);
     store._set(INSTANCE_KEY, instance);
   }
   return {
     _instance: instance,
     _session() {
       const time = now();
-      const [, random, part, start, active] = SESSION.exec(store._get(SESSION_KEY) ?? "") ?? [];
-      let [id, number, began] = [random, Number(part), Number(start)];
-      const idle = time - Number(active);
-      const length = time - began;
+      let [, id, ...numbers] = SESSION.exec(store._get(SESSION_KEY) ?? "") ?? [];
+      let [part = 0, start = 0, active = 0] = numbers.map(Number);
+      const [idle, length] = [time - active, time - start];
       // A clock that was set back must not make a session endless.
-      if (!id || idle > MAX_IDLE || length < 0) [id, number, began] = [randomText(32), 0, time];
-      else if (length > MAX_LENGTH) [number, began] = [number + 1, time];
-      else if (idle < WRITE_INTERVAL) return `${id}-${number}`;
-      store._set(SESSION_KEY, `${id}-${number} ${began} ${time}`);
-      return `${id}-${number}`;
+      if (idle > MAX_IDLE || length < 0) [id, part, start] = [randomText(32), 0, time];
+      else if (length > MAX_LENGTH) [part, start] = [part + 1, time];
+      else if (idle < WRITE_INTERVAL) return `${id}-${part}`;
+      store._set(SESSION_KEY, `${id}-${part} ${start} ${time}`);
+      return `${id}-${part}`;
     },
   };
 }

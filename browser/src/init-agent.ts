@@ -12,13 +12,9 @@ import { warn } from "./warn";
 export function initAgent(options: ScriptOptions, identify: () => Identity, features: readonly Feature[]): void {
   try {
     const place = running();
-    const config = !place.api && resolveConfig(options);
-    if (!config) {
-      warn("this agent", "another one runs, or it has no endpoint");
-      return;
-    }
+    if (place.api) throw "another one runs";
     const api: Partial<Api> = {};
-    const agent = startAgent(config, identify(), features, place.ended, api);
+    const agent = startAgent(resolveConfig(options), identify(), features, place.ended, api);
     api.flush = agent._flush;
     api.shutdown = () => {
       const flushed = agent._flush();
@@ -29,6 +25,6 @@ export function initAgent(options: ScriptOptions, identify: () => Identity, feat
     };
     place.api = api;
   } catch (error) {
-    warn("an option", error);
+    warn("this agent", error);
   }
 }

@@ -37,11 +37,7 @@ export function keepOffline(agent: Agent): void {
   /** What waits, as beacons without their beginning, which says when they are sent. */
   const waiting = () => {
     const beacons: string[] = [];
-    for (let rest = sender._queue; rest.length; ) {
-      const batch = sender._batchOf(rest, sender._limit);
-      beacons.push(batch._rest);
-      rest = rest.slice(batch._items.length);
-    }
+    for (const rest = [...sender._queue]; rest.length; ) beacons.push(sender._takeBatch(rest, sender._limit)._rest);
     return beacons;
   };
   const adopt = (beacons: string[]) => {

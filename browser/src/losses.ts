@@ -8,15 +8,17 @@ export interface Losses {
 }
 
 export function createLosses(): Losses {
-  let counts: Record<string, number> = {};
+  let counts: Record<string, number> | undefined;
   const losses: Losses = {
     _count(reason, n = 1) {
-      if (n) counts[reason] = (counts[reason] ?? 0) + n;
+      if (!n) return;
+      counts ??= {};
+      counts[reason] = (counts[reason] ?? 0) + n;
     },
     _take() {
       const taken = counts;
-      counts = {};
-      return Object.keys(taken).length ? taken : undefined;
+      counts = undefined;
+      return taken;
     },
     _guard(run) {
       try {

@@ -35,7 +35,7 @@ export function readServerTiming(metrics: readonly Metric[] = []): ServerTiming 
         traces[name];
     }
     if (name === "dtsinfo" && /^[01]$/.test(text)) told._sampled = text === "1";
-    if (name === "dtrpid" && /^-?\d{1,10}$/.test(text) && +text === (+text | 0)) told._responseId = +text;
+    if (name === "dtrpid" && text === `${+text | 0}`) told._responseId = +text;
     if (name === "now" && duration > 0) told._now = duration;
   }
   const trace = traces.trace ?? traces.traceparent ?? traces.dttrid;

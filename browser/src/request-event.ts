@@ -32,7 +32,8 @@ export function requestEvent(
   const delivery = entry && deliveryOf(entry);
   const context = facts._context;
   let hint: string = told._hint;
-  if (hint === "received" && context?._traceId !== told._traceId) {
+  const isOurs = hint === "received" && context?._traceId === told._traceId;
+  if (hint === "received" && !isOurs) {
     // "cache-storage": a service worker answered with a copy that it had kept.
     if (delivery === "cache" || entry?.deliveryType === "cache-storage" || (entry && clock?._isOld(entry, told._now))) {
       hint = "stale";
@@ -41,7 +42,7 @@ export function requestEvent(
   // Of a cached copy only the response id says something about this request: whose copy it is.
   const answer = hint === "received" || hint === "mismatch" ? told : undefined;
   if (entry && told._now && hint !== "stale") {
-    clock?._sample(entry, told._now, !!context && hint === "received");
+    clock?._sample(entry, told._now, isOurs);
   }
   const ids = context ?? answer;
   const start = entry?.startTime ?? facts._start ?? 0;

@@ -103,16 +103,14 @@ export function startAgent(
     if (head._view === view) first = head;
   };
 
-  const agent: Agent = {
+  const agent = {
     _config: config,
     _identity: identity,
     _losses: losses,
-    _sender: undefined as never,
     _since: since,
     _api: api,
     _calls: [],
     _xhrs: new WeakMap(),
-    _track: undefined as never,
     _resources: [],
     _filters: [],
     _loads: [(entry) => watched("document", entry, agent._first())],
@@ -165,7 +163,7 @@ export function startAgent(
       agent._undo.map(guard);
       agent._sender._stop(forget);
     },
-  };
+  } as Omit<Agent, "_sender" | "_track"> as Agent;
 
   agent._sender = createSender(agent, self.fetch.bind(self));
   const tellRequest = (facts: RequestFacts, entry: TimingEntry | undefined, of: Head) => {
@@ -173,7 +171,7 @@ export function startAgent(
     if (entry) agent._detail?.(event, entry);
     agent._emit(event, of);
   };
-  const tracker = trackCalls(agent, (call) => tellRequest(call, call._entry, call._head));
+  const tracker = trackCalls(agent, tellRequest);
   agent._track = tracker;
   /** A request that the agent can only watch. */
   const watched = (kind: RequestFacts["_kind"], entry: TimingEntry, of = agent._head()) =>
@@ -194,7 +192,7 @@ export function startAgent(
   };
   const readTiming = (entry: TimingEntry) => {
     const { initiatorType: initiator, name, startTime: start } = entry;
-    if (start < since || initiator === "beacon" || [config._endpoint, ...config._scripts].includes(name)) return;
+    if (start < since || initiator === "beacon" || config._own.includes(name)) return;
     const kind = KINDS[initiator];
     if (kind && start >= began) tracker._match(entry);
     else {

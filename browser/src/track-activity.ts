@@ -37,7 +37,7 @@ export function trackActivity(agent: Agent): Activity {
     }
   });
   agent._resources.push((entry) => {
-    if (![agent._config._endpoint, ...agent._config._scripts].includes(entry.name)) touch(entry.responseEnd);
+    if (!agent._config._own.includes(entry.name)) touch(entry.responseEnd);
   });
 
   return (type, start, grace, fields) => {

@@ -64,15 +64,17 @@ export type CallObserver = (call: Call, carrier?: unknown) => void;
 
 /** How many calls are kept at once. */
 const MAX_CALLS = 500;
-/** How long a call waits for its timing entry: after its end, and after the headers of an answer whose body may go on. */
-const WAIT_AFTER_END = 2_000;
+/** How long a call waits for its timing entry: after it failed, and after the headers of an answer whose body may go on. */
+const WAIT_AFTER_ERROR = 2_000;
 const WAIT_FOR_BODY = 60_000;
 
 /** Follows each call until its outcome and its timing entry are known, then reports it, once. */
-export function trackCalls(agent: Agent, report: (call: Call) => void): CallTracker {
+export function trackCalls(
+  agent: Agent,
+  report: (call: Call, entry: TimingEntry | undefined, head: Head) => void,
+): CallTracker {
   const { _config: config, _losses: losses } = agent;
   let calls: Call[] = [];
-  const { setTimeout, clearTimeout } = self;
   /** Firefox and WebKit, which have no deliveryType, may start a request some time after it was handed to them. */
   const late = !("deliveryType" in PerformanceResourceTiming.prototype);
   let outer: Call | undefined;
@@ -82,7 +84,7 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
     // Without its timing entry it stays, so that this is not taken for another call's; other schemes have none.
     if (call._entry || !isTimed(call)) calls = calls.filter((other) => other !== call);
     clearTimeout(call._timer);
-    if (!call._reported) report(call);
+    if (!call._reported) report(call, call._entry, call._head);
     call._reported = true;
   };
   const observe: CallObserver = (call, carrier) => {
@@ -98,7 +100,7 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
         return undefined;
       }
       const head = agent._head();
-      if (url === config._endpoint || agent._isOut?.(head._session)) return undefined;
+      if (url.split("?")[0] === config._endpoint || agent._isOut?.(head._session)) return undefined;
 
       // A fetch polyfill sends by XMLHttpRequest, a second wrapper calls the first: one request, one context, one event.
       const given = facts._given?.get("traceparent");
@@ -159,8 +161,8 @@ export function trackCalls(agent: Agent, report: (call: Call) => void): CallTrac
       observe(call, carrier);
       if (call._entry || !isTimed(call)) publish(call);
       else {
-        const wait = error || call._kind === "xhr" ? WAIT_AFTER_END : WAIT_FOR_BODY;
-        call._timer = setTimeout(() => losses._guard(() => publish(call)), wait);
+        const wait = error ? WAIT_AFTER_ERROR : WAIT_FOR_BODY;
+        call._timer = self.setTimeout(() => losses._guard(() => publish(call)), wait);
       }
     },
 

@@ -4,8 +4,8 @@ import { warn } from "./warn";
 
 export type UrlMatcher = (url: string) => boolean;
 
-/** Turns a pattern into a function that never throws. */
-export function urlMatcher(name: string, pattern: UrlPattern | undefined): UrlMatcher {
+/** Makes a function that never throws of the pattern that this option is; without one nothing matches. */
+export function urlMatcher<Name extends string>(options: Partial<Record<Name, UrlPattern>>, name: Name): UrlMatcher {
   const tried = <T>(run: () => T): T | undefined => {
     try {
       return run();
@@ -14,6 +14,7 @@ export function urlMatcher(name: string, pattern: UrlPattern | undefined): UrlMa
       return undefined;
     }
   };
+  const pattern = options[name];
   const matches = tried(() => pattern && tester(pattern));
   return (url) => !!matches && !!tried(() => matches({ url }));
 }

@@ -15,7 +15,7 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
     const of = <Name extends keyof Request & keyof RequestInit>(name: Name) =>
       (init?.[name] === undefined ? request?.[name] : init[name]) as Request[Name] | undefined;
     const given = of("headers");
-    const headers = given === undefined ? undefined : new Headers(given);
+    const headers = given === undefined ? given : new Headers(given);
     const call = tracker._begin({
       _kind: "fetch",
       _url: request ? request.url : String(input),
@@ -38,12 +38,17 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
     // Whatever the page passes may throw when it is looked at; the browser's own function then says so. A Request may be of
     // another frame, and is then not an instance of ours.
     const request = guard(() => (input as Request | null)?.url) ? (input as Request) : undefined;
-    try {
+    const iterator = guard(() => {
       const headers = init?.headers as (Iterable<[string, string]> & { next?: unknown }) | undefined;
-      // An iterator can be read once.
-      if (init && headers?.next) init = withHeaders(init, [...headers], request);
-    } catch (error) {
-      return Promise.reject(error);
+      return headers?.next ? headers : undefined;
+    });
+    if (init && iterator) {
+      // It can be read once.
+      try {
+        init = withHeaders(init, [...iterator], request);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     }
     const prepared = guard(() => prepare(input, init, request));
     if (!prepared) return init === args[1] ? send(...args) : send(input, init);

@@ -92,10 +92,13 @@ export function wrapXhr(agent: Agent, tracker: CallTracker): void {
     const name = String(args[0]).toLowerCase();
     // The browser would join a second one to ours.
     if (name === "traceparent" && state?._passing && state._call?._headers?.traceparent) return;
-    // A symbol, which the browser refuses, has no text that looks like a value.
-    const value = typeof (args[1] as unknown) === "symbol" ? "" : String(args[1]);
-    // Tracestate is held back until send(), since the browser has no way to replace a header.
-    if (!state || state._sent || name !== "tracestate" || !/^[\x20-\x7e]+$/.test(value)) set(...args);
-    state?._headers.append(name, value);
+    const keep = () => {
+      state?._headers.append(...args);
+      return true;
+    };
+    // Tracestate is held back until send(), since the browser has no way to replace a header; what is no value it refuses.
+    if (name === "tracestate" && state && !state._sent && guard(keep)) return;
+    set(...args);
+    keep();
   });
 }

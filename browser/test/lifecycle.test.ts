@@ -240,7 +240,7 @@ test("a global pattern is tested anew for each request", async ({ page, app, sta
 
 test("without a usable endpoint nothing starts, and the page goes on", async ({ page, app, open }) => {
   await open({ "data-endpoint": "http://", before: RECORD });
-  expect(await page.evaluate(() => kept.warned)).toEqual([expect.stringContaining("an option is not usable")]);
+  expect(await page.evaluate(() => kept.warned)).toEqual([expect.stringContaining("this agent is not usable")]);
   expect(await page.evaluate(async () => (await fetch("/a")).status)).toBe(200);
   expect((await app.received("/a"))[0]?.headers).not.toHaveProperty("traceparent");
 });

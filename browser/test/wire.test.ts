@@ -67,7 +67,7 @@ describe("put-dtr.txt", () => {
       {
         _config: {
           _endpoint: "https://shop.example/beacon",
-          _scripts: [],
+          _own: [],
           _applicationId: textOf(vector, "application-id") || undefined,
           _tenant: textOf(vector, "tenant") || "7468726f-75676800",
           _propagation: true,
