@@ -121,13 +121,13 @@ describe("leaving", () => {
     await start({}, "window.fetchLater = undefined;");
     await page.evaluate(() => kept.agent.flush());
     app.answerBeacon = () => 503;
-    await page.evaluate(() => kept.agent.addEvent("last"));
     const before = app.beaconBytes.length;
+    await page.evaluate(() => kept.agent.addEvent("last"));
     await page.evaluate(hide);
-    await page.evaluate(() => kept.agent.flush());
-    expect(app.beaconBytes.length).toBeGreaterThan(before);
+    // flush() does not wait for what a hidden page has sent.
+    await expect.poll(() => app.beaconBytes.length, { timeout: 10_000 }).toBeGreaterThan(before);
     app.answerBeacon = () => 202;
-    await page.evaluate(() => kept.agent.flush());
+    // By itself, after it has read that the server was not able to take it.
     await app.event(named("last"));
   });
 });
