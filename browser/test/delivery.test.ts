@@ -1,4 +1,5 @@
 import { describe, expect } from "vitest";
+import { NOTICE } from "./compare";
 import { APPLICATION, STILL, test } from "./fixture";
 import type { BeaconEvent, Server } from "./server";
 
@@ -35,6 +36,15 @@ describe("compression", () => {
     for (const headers of other.beaconHeaders) expect(headers["content-type"]).toMatch(/^text\/plain/);
     expect(other.requests).toEqual([]);
     expect(app.beacons).toEqual([]);
+  });
+
+  test("the page notices nothing of it", async ({ page, app, start }) => {
+    await start({}, NOTICE);
+    await page.evaluate(tell);
+    await app.event(named("many"));
+    const [sent, unpacked] = lengths(app);
+    expect(sent).toBeLessThan(unpacked);
+    expect(await page.evaluate(() => kept.seen)).toEqual([]);
   });
 
   test("a small one is not", async ({ page, app, start }) => {
