@@ -225,10 +225,6 @@ export function startAgent(
     agent._listen(page, "prerenderingchange", () => tellLoad());
     tellLoad();
 
-    agent._listen(self, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
-      if (event.disposition === "enforce") tracker._blocked(event.blockedURI);
-    });
-
     /** The page will not come back. */
     let gone = false;
     const leave = () => {

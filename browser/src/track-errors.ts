@@ -22,7 +22,8 @@ type Description = [unknown, unknown, string];
 
 /**
  * Tells what nobody caught, promises' rejections, elements that did not load, breaches of the content security policy, and
- * `addError`; with the request that failed, where the error, its cause, its response or its request is that call's.
+ * `addError`; with the request that failed, where the error, its cause, its response or its request is that call's. Of a
+ * request that the policy blocked it says so.
  */
 export function trackErrors(agent: Agent): void {
   /** The event of the request that each error, Response and XMLHttpRequest came from. */
@@ -77,9 +78,11 @@ export function trackErrors(agent: Agent): void {
   );
   agent._listen(self, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
     const { blockedURI: uri, effectiveDirective: directive, disposition } = event;
+    const enforced = disposition === "enforce";
+    if (enforced) agent._track._blocked(uri);
     if (uri === agent._config._endpoint) return;
     const blocked = told(uri);
-    const message = `${blocked} ${disposition === "enforce" ? "broke" : "would break"} ${directive}`;
+    const message = `${blocked} ${enforced ? "broke" : "would break"} ${directive}`;
     tell("csp", [directive, message, ""], {
       "csp.blocked_uri": blocked,
       "csp.disposition": disposition,
