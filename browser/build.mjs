@@ -5,13 +5,11 @@ import { join } from "node:path";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { shortNames } from "./short-names.mjs";
 
 process.chdir(import.meta.dirname);
 
-const { version } = JSON.parse(readFileSync("package.json", "utf8"));
-const banner = `/*! throughline ${version}, with web-vitals by Google LLC; both Apache-2.0 */\n`;
 
-/** Names of internal properties begin with an underscore, so that they can be shortened. */
 const shared = {
   bundle: true,
   target: "es2021",
@@ -19,15 +17,20 @@ const shared = {
   logLevel: "warning",
 };
 
+const nameShort = shortNames(["src/script.ts", "src/index.ts", "src/core.ts", "src/worker.ts"]);
+
 /** One file without imports, as small as it can be. */
 async function script(options) {
   const { outputFiles } = await build({ ...shared, ...options, minifySyntax: true, write: false });
-  const { code } = await minify(outputFiles[0].text, {
+  const [{ text: bundle }] = outputFiles;
+  const short = Object.entries(nameShort(bundle)).map(([name, letter]) => [`$${name}`, letter]);
+  const { code } = await minify(bundle, {
     ecma: 2021,
     module: options.format === "esm",
     toplevel: true,
     compress: { passes: 4, pure_getters: true, unsafe_arrows: true, unsafe_methods: true },
     mangle: { toplevel: true, properties: { regex: /^_/ } },
+    nameCache: { vars: { props: {} }, props: { props: Object.fromEntries(short) } },
     format: { preamble: "" },
   });
   return code;
