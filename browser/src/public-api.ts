@@ -1,5 +1,5 @@
+import { forward } from "./forward";
 import type { Properties } from "./options";
-import { running } from "./running";
 import { eraseStorage } from "./storage-keys";
 
 /** An action that the application told. */
@@ -20,17 +20,6 @@ export interface Api {
   revoke(): void;
   flush(): Promise<void>;
   shutdown(): Promise<void>;
-}
-
-/** The function of the agent; where none runs, or it fails, what the other one gives. */
-function forward<Name extends keyof Api>(name: Name, otherwise?: () => ReturnType<Api[Name]>): Api[Name] {
-  return ((...args: unknown[]) => {
-    try {
-      const run = running().api?.[name] as ((...args: unknown[]) => unknown) | undefined;
-      if (run) return run(...args);
-    } catch {}
-    return otherwise?.();
-  }) as Api[Name];
 }
 
 const soon = async () => {};

@@ -1,21 +1,12 @@
 // The classic script: <script src="/throughline.js" data-application-id="..."></script>
 import { allFeatures } from "./all-features";
+import { forward } from "./forward";
 import { initWithConsent } from "./init-with-consent";
 import type { Options } from "./options";
 import { pageIdentity } from "./page-identity";
-import {
-  addError,
-  addEvent,
-  flush,
-  getTraceHeaders,
-  grant,
-  revoke,
-  setUser,
-  shutdown,
-  startAction,
-  startView,
-} from "./public-api";
+import type { Api } from "./public-api";
 import type { ScriptOptions } from "./resolve-config";
+import { eraseStorage } from "./storage-keys";
 import { warn } from "./warn";
 
 const script = document.currentScript as HTMLScriptElement | null;
@@ -46,21 +37,22 @@ function read(name: string, value: string): unknown {
   return value;
 }
 
-Object.assign(self, {
-  throughline: {
-    init,
-    setUser,
-    addEvent,
-    addError,
-    startView,
-    startAction,
-    getTraceHeaders,
-    grant,
-    revoke,
-    flush,
-    shutdown,
-  },
-});
+/** What the functions of the public API do where no agent runs; see public-api.ts. */
+const otherwise: Api = {
+  setUser() {},
+  addEvent() {},
+  addError() {},
+  startView() {},
+  startAction: () => ({ end() {} }),
+  getTraceHeaders: () => ({}),
+  grant() {},
+  revoke: eraseStorage,
+  async flush() {},
+  async shutdown() {},
+};
+const throughline: Record<string, unknown> = { init };
+for (const name in otherwise) throughline[name] = forward(name as keyof Api, otherwise[name as keyof Api]);
+Object.assign(self, { throughline });
 const data = script?.dataset;
 if (data && "applicationId" in data) {
   const options: Record<string, unknown> = { endpoint: new URL("/beacon", source) };
