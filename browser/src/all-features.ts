@@ -23,13 +23,15 @@ import { trackViews } from "./track-views";
 import { trackVisibility } from "./track-visibility";
 import { type Attribute, trackVitals } from "./track-vitals";
 
+const nothing = () => {};
+
 /** Everything that the agent can do on a page; load brings what explains web vitals. */
 export function allFeatures(options: Options, load: () => Promise<{ attribute: Attribute }>): Feature[] {
   return [
     tellTimings,
     measureClock,
     maskUrls(options),
-    ...(options.retryWithoutHeaders === false ? [] : [retryWithoutHeaders]),
+    options.retryWithoutHeaders === false ? nothing : retryWithoutHeaders,
     sampleSessions(options.sampleRate ?? 1),
     sampleTraces(options.traceSampleRate ?? 1),
     markUser,
@@ -46,7 +48,7 @@ export function allFeatures(options: Options, load: () => Promise<{ attribute: A
     trackLongFrames,
     trackVisibility,
     trackVitals(load),
-    ...(options.beforeSend ? [filterEvents(options.beforeSend)] : []),
+    filterEvents(options.beforeSend ?? nothing),
     // Last: when the page is left, it keeps what the others tell then.
     keepOffline,
   ];

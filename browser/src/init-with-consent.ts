@@ -19,7 +19,7 @@ export function initWithConsent(options: Options, identify: () => Identity, feat
     const place = running();
     let user: string | undefined;
     const revocable = (agent: Agent) => {
-      if (user) agent._api.setUser?.(user);
+      agent._api.setUser?.(user);
       user = undefined;
       const revoke = () => {
         agent._stop(true);
