@@ -26,21 +26,21 @@ interface LongFrame extends PerformanceEntry {
 /** Tells frames that took over 50 ms, with what ran in them (Long Animation Frames API); else the tasks that did. */
 export function trackLongFrames(agent: Agent): void {
   let frames = 0;
-  const types: Record<string, string> = { "long-animation-frame": "animation_frame", longtask: "task" };
-  const type = Object.keys(types).find((type) => PerformanceObserver.supportedEntryTypes.includes(type));
+  // They stand in alphabetical order: long-animation-frame before longtask.
+  const type = PerformanceObserver.supportedEntryTypes.find((type) => /^long(-a|t)/.test(type));
   if (!type) return;
-  const text = (value: string) => (value ? plainText(value, MAX_TEXT) : undefined);
+  const text = (value: string) => plainText(value, MAX_TEXT) || undefined;
   agent._observe(type, (entry) => {
-    const { startTime: start, duration, blockingDuration, scripts = [] } = entry as LongFrame;
+    const { startTime: start, duration, blockingDuration, scripts } = entry as LongFrame;
     if (start < agent._since) return;
     if (++frames > MAX_FRAMES) return agent._losses._count("too_many_long_frames");
-    const worst = [...scripts].sort((a, b) => b.duration - a.duration).slice(0, MAX_SCRIPTS);
+    const worst = scripts && [...scripts].sort((a, b) => b.duration - a.duration).slice(0, MAX_SCRIPTS);
     tellEvent(agent, "long_frame", {
       start,
       duration: round(duration),
-      "long_frame.kind": types[type],
+      "long_frame.kind": scripts ? "animation_frame" : "task",
       "long_frame.blocking_duration": blockingDuration && round(blockingDuration),
-      "long_frame.scripts": worst.map((script) => ({
+      "long_frame.scripts": worst?.map((script) => ({
         duration: round(script.duration),
         invoker: text(maskText(agent, script.invoker)),
         source: text(script.sourceURL && agent._config._told(script.sourceURL)),

@@ -58,7 +58,7 @@ const FEATURES = {
   views: "startView",
   actions: "pointerType",
   errors: "unhandledrejection",
-  "long frames": "long-animation-frame",
+  "long frames": "long_frame",
   "web vitals": "largest-contentful-paint",
   users: "user_agent.synthetic.type",
 };
