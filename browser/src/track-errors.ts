@@ -8,8 +8,6 @@ import { tellEvent } from "./tell-event";
 const MAX_MESSAGE = 4_096;
 const MAX_STACK = 16_384;
 const MAX_CAUSES = 5;
-/** Names that are told of an object that is no error. */
-const MAX_KEYS = 20;
 /** Of one page load: how often the same error is told, and how many different ones. */
 const MAX_REPEATS = 5;
 const MAX_ERRORS = 100;
@@ -17,8 +15,8 @@ const MAX_ERRORS = 100;
 /** Errors as applications and their HTTP clients make them: those of ky hold the response, those of axios the request. */
 type Thrown = Partial<Error> & { cause?: unknown; response?: unknown; request?: unknown };
 
-/** Its name, its message, its stack. */
-type Description = [unknown, unknown, string];
+/** Its name, its message, its stack, and the URL of what did not load. */
+type Description = [type: unknown, message: unknown, stack?: string, url?: string | undefined];
 
 /**
  * Tells what nobody caught, promises' rejections, elements that did not load, breaches of the content security policy, and
@@ -36,24 +34,27 @@ export function trackErrors(agent: Agent): void {
   const requestOf = (value: unknown, depth = 0): string | undefined => {
     if (!isObject(value) || depth > MAX_CAUSES) return undefined;
     const { cause, response, request } = value;
-    const parts = () => [response, request, cause].map((part) => requestOf(part, depth + 1));
-    return requests.get(value) ?? parts().find((id) => id);
+    return [response, request, cause].reduce<string | undefined>(
+      (id, part) => id ?? requestOf(part, depth + 1),
+      requests.get(value),
+    );
   };
-  const tell = (source: string, [type, message, stack]: Description, fields: Fields) => {
+  const tell = (source: string, [type, message, stack = "", url]: Description, fields?: Fields) => {
     const said = {
       "error.source": source,
       "exception.type": plainText(type) || undefined,
       "exception.message": maskText(agent, plainText(message, MAX_MESSAGE)),
       "exception.stacktrace": maskText(agent, plainText(stack, MAX_STACK)) || undefined,
+      "error.resource_url": url,
     };
-    const key = JSON.stringify([said, fields["error.resource_url"]]);
-    const before = times.get(key) ?? 0;
-    if (before === MAX_REPEATS || (!before && times.size === MAX_ERRORS)) return count("too_many_errors");
+    const key = JSON.stringify(said);
+    const before = times.get(key) ?? (times.size < MAX_ERRORS ? 0 : MAX_REPEATS);
+    if (before === MAX_REPEATS) return count("too_many_errors");
     times.set(key, before + 1);
     tellEvent(agent, "error", { ...said, ...fields });
   };
   const tellThrown = (source: string, thrown: unknown, fields?: object) =>
-    tell(source, guard(() => describe(thrown)) ?? [typeof thrown, "not readable", ""], {
+    tell(source, guard(() => describe(thrown)) ?? [typeof thrown, "not readable"], {
       "error.request_id": guard(() => requestOf(thrown)),
       ...fields,
     });
@@ -62,15 +63,13 @@ export function trackErrors(agent: Agent): void {
     if (isObject(carrier)) requests.set(carrier, call._id);
   });
   const onError = ({ target, error, message, filename, lineno, colno }: ErrorEvent) => {
-    if (self.Element && target instanceof Element) {
+    if (target !== self) {
       const { localName, src, href } = target as HTMLImageElement & HTMLLinkElement;
       const url = src || href;
-      tell("resource", ["", `<${localName}> did not load`, ""], {
-        "error.resource_url": typeof url === "string" ? told(url) : undefined,
-      });
+      tell("resource", ["", `<${localName}> did not load`, "", typeof url === "string" ? told(url) : undefined]);
     } else if (error) tellThrown("exception", error);
     // Of a script of another origin the browser says no more.
-    else tell("exception", ["", message, filename && `${filename}:${lineno}:${colno}`], {});
+    else tell("exception", ["", message, filename && `${filename}:${lineno}:${colno}`]);
   };
   agent._listen(self, "error", onError, true);
   agent._listen(self, "unhandledrejection", (event: PromiseRejectionEvent) =>
@@ -80,10 +79,9 @@ export function trackErrors(agent: Agent): void {
     const { blockedURI: uri, effectiveDirective: directive, disposition } = event;
     const enforced = disposition === "enforce";
     if (enforced) agent._track._blocked(uri);
-    if (uri === agent._config._endpoint) return;
     const blocked = told(uri);
     const message = `${blocked} ${enforced ? "broke" : "would break"} ${directive}`;
-    tell("csp", [directive, message, ""], {
+    tell("csp", [directive, message], {
       "csp.blocked_uri": blocked,
       "csp.disposition": disposition,
       "csp.source_file": told(event.sourceFile),
@@ -101,11 +99,10 @@ function isObject(value: unknown): value is Thrown {
 /** An error's description, with its causes in the stack. Of an object that is none only the names: it may hold what people typed. */
 function describe(thrown: unknown, depth = 0): Description {
   if (!isObject(thrown) || !("message" in thrown)) {
-    return [typeof thrown, isObject(thrown) ? `{${Object.keys(thrown).slice(0, MAX_KEYS)}}` : thrown, ""];
+    return [typeof thrown, isObject(thrown) ? `{${Object.keys(thrown)}}` : thrown];
   }
-  const { name, message, stack = "", cause } = thrown;
-  const [causeName, causeMessage, causeStack] =
-    cause === undefined || depth === MAX_CAUSES ? [] : describe(cause, depth + 1);
-  const why = causeName && `\nCaused by: ${causeName}: ${causeMessage}\n${causeStack}`;
-  return [name ?? "", message, stack + (why ?? "")];
+  const { name = "", message, stack = "", cause } = thrown;
+  if (!cause || depth === MAX_CAUSES) return [name, message, stack];
+  const [type, why, where = ""] = describe(cause, depth + 1);
+  return [name, message, `${stack}\nCaused by: ${type}: ${why}\n${where}`];
 }
