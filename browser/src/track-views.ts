@@ -5,7 +5,7 @@ import { randomHex } from "./random-hex";
 import { round } from "./round";
 import type { Agent, Fields } from "./start-agent";
 import { tellEvent } from "./tell-event";
-import { QUIET_MS, trackActivity } from "./track-activity";
+import { trackActivity } from "./track-activity";
 import { wrapMethod } from "./wrap-method";
 
 /** Limit of the title, in bytes. */
@@ -19,27 +19,23 @@ export function trackViews(agent: Agent): void {
   agent._activity ??= trackActivity(agent);
   const follow = agent._activity;
   const told = agent._config._told;
-  let end: ReturnType<typeof follow> | undefined;
   /** What makes a view: changes of the query alone are no navigation to people. */
-  const routeOf = ({ pathname, hash }: Location) => pathname + (/^#!?\//.test(hash) ? hash.replace(/\?.*/, "") : "");
-  let route = routeOf(location);
-  let page = told(location.href);
+  const routeOf = (url: string) => url.replace(/\?[^#]*|#(?!!?\/).*/g, "");
+  let page = location.href;
 
-  const fieldsOf = (type: string, referrer: string | undefined): Fields => ({
+  const fieldsOf = (type: string, referrer: string): Fields => ({
     "navigation.type": type,
     "page.title": plainText(document.title, MAX_TITLE),
-    "page.referrer": referrer,
+    "page.referrer": referrer ? told(referrer) : undefined,
   });
   const begin = (type: string, fields?: Fields) => {
-    end?.();
-    const referrer = type === "soft" ? page : undefined;
-    route = routeOf(location);
-    page = told(location.href);
+    const referrer = type === "soft" ? page : "";
+    page = location.href;
     agent._change({ _view: randomHex(8) });
-    end = follow("navigation", performance.now(), QUIET_MS, () => ({ ...fieldsOf(type, referrer), ...fields }));
+    follow("navigation", () => ({ ...fieldsOf(type, referrer), ...fields }));
   };
   const look = () => {
-    if (routeOf(location) !== route) begin("soft");
+    if (routeOf(location.href) !== routeOf(page)) begin("soft");
   };
 
   agent._api.startView = (name, properties) =>
@@ -49,7 +45,7 @@ export function trackViews(agent: Agent): void {
   const { navigation } = self as { navigation?: EventTarget };
   if (navigation) agent._listen(navigation, "currententrychange", look);
   else {
-    for (const type of ["popstate", "hashchange"]) agent._listen(self, type, look);
+    agent._listen(self, "popstate", look);
     for (const name of ["pushState", "replaceState"] as const) {
       wrapMethod(agent, History.prototype, name, (_, args, call) => {
         (call as (...given: unknown[]) => void)(...args);
@@ -67,10 +63,7 @@ export function trackViews(agent: Agent): void {
         // Not known where the page is left before.
         duration: round(entry.loadEventEnd) || undefined,
         "url.full": told(entry.name),
-        ...fieldsOf(
-          entry.activationStart ? "prerender" : entry.type,
-          document.referrer ? told(document.referrer) : undefined,
-        ),
+        ...fieldsOf(entry.activationStart ? "prerender" : entry.type, document.referrer),
         "performance.timing": phases(entry, attributesOf(entry, /^(activation|dom[A-Z]|load)/)),
       },
       agent._first(),
