@@ -9,6 +9,7 @@ import { shortNames } from "./short-names.mjs";
 
 process.chdir(import.meta.dirname);
 
+const banner = "/*! Throughline, web-vitals (Google LLC); Apache-2.0 */\n";
 
 const shared = {
   bundle: true,

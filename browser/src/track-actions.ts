@@ -2,7 +2,7 @@ import { eventProperties } from "./event-properties";
 import { plainText } from "./plain-text";
 import { randomHex } from "./random-hex";
 import type { Agent, Fields } from "./start-agent";
-import { QUIET_MS, trackActivity } from "./track-activity";
+import { trackActivity } from "./track-activity";
 
 /** What follows an interaction within so long is its doing. */
 const GRACE_MS = 30;
@@ -23,13 +23,11 @@ export function trackActions(agent: Agent): void {
   agent._activity ??= trackActivity(agent);
   const follow = agent._activity;
   let recent: { _id: string; _from: number; _to: number }[] = [];
-  let end: ReturnType<typeof follow> | undefined;
 
-  const begin = (kind: string, name: string, start: number, grace: number, fields?: Fields) => {
-    end?.();
+  const begin = (kind: string, name: string, start = performance.now(), grace?: number, fields?: Fields) => {
     const action = { _id: randomHex(8), _from: start, _to: Infinity };
     recent = [action, ...recent].slice(0, MAX_RECENT);
-    end = follow("action", start, grace, () => {
+    const last = () => {
       action._to = performance.now();
       return {
         id: action._id,
@@ -38,8 +36,8 @@ export function trackActions(agent: Agent): void {
         "action.name": plainText(name),
         ...fields,
       };
-    });
-    return end;
+    };
+    return follow("action", last, start, grace);
   };
   const interact = (kind: string, prefix: string, { target, timeStamp }: Event) => {
     // Enter clicks a button, and a click on a label its input: one interaction.
@@ -63,7 +61,7 @@ export function trackActions(agent: Agent): void {
     true,
   );
   agent._api.startAction = (name, properties) => {
-    const end = begin("custom", name, performance.now(), QUIET_MS, eventProperties(properties));
+    const end = begin("custom", name, undefined, undefined, eventProperties(properties));
     return { end: () => agent._losses._guard(() => end(performance.now())) };
   };
 }
@@ -73,11 +71,7 @@ function nameOf(target: EventTarget | null): string {
   if (!(target instanceof Element)) return "";
   const named = target.closest(`[data-action-name],${CONTROLS},${FIELDS}`) ?? target;
   const said = (name: string) => named.getAttribute(name);
-  const readable =
-    named.matches(CONTROLS) &&
-    !(named as HTMLElement).isContentEditable &&
-    !named.matches(FIELDS) &&
-    !named.querySelector(FIELDS);
+  const readable = named.matches(CONTROLS) && !named.closest(FIELDS) && !named.querySelector(FIELDS);
   const text = readable && (named.textContent as string).trim().replace(/\s+/g, " ");
   return (
     said("data-action-name") ||
