@@ -9,8 +9,6 @@ const GRACE_MS = 30;
 /** Actions that what comes late, such as a timing entry, may still belong to. */
 const MAX_RECENT = 5;
 
-/** Keys that do something; what people type is their own. */
-const KEYS = /^(Enter|Escape)$/;
 /** What says in its text what it does; elsewhere the text may be what somebody typed. */
 const CONTROLS = "a,button,label,summary,[role=button],[role=link],[role=tab],[role=option],[role^=menuitem]";
 const FIELDS = "input,select,textarea,[contenteditable],[role=textbox]";
@@ -41,7 +39,7 @@ export function trackActions(agent: Agent): void {
   };
   const interact = (kind: string, prefix: string, { target, timeStamp }: Event) => {
     // Enter clicks a button, and a click on a label its input: one interaction.
-    if (recent.every(({ _from }) => Math.abs(timeStamp - _from) > GRACE_MS))
+    if (target instanceof Element && recent.every(({ _from }) => Math.abs(timeStamp - _from) > GRACE_MS))
       begin(kind, prefix + nameOf(target), timeStamp, GRACE_MS);
   };
 
@@ -56,7 +54,8 @@ export function trackActions(agent: Agent): void {
     self,
     "keydown",
     (event: KeyboardEvent) => {
-      if (KEYS.test(event.key) && !event.repeat) interact("key", `${event.key} `, event);
+      // What people type is their own.
+      if (/^(Enter|Escape)$/.test(event.key) && !event.repeat) interact("key", `${event.key} `, event);
     },
     true,
   );
@@ -67,8 +66,7 @@ export function trackActions(agent: Agent): void {
 }
 
 /** How people would call what was acted upon; never what they typed. */
-function nameOf(target: EventTarget | null): string {
-  if (!(target instanceof Element)) return "";
+function nameOf(target: Element): string {
   const named = target.closest(`[data-action-name],${CONTROLS},${FIELDS}`) ?? target;
   const said = (name: string) => named.getAttribute(name);
   const readable = named.matches(CONTROLS) && !named.closest(FIELDS) && !named.querySelector(FIELDS);
