@@ -34,19 +34,21 @@ export function trackLongFrames(agent: Agent): void {
     const { startTime: start, duration, blockingDuration, scripts } = entry as LongFrame;
     if (start < agent._since) return;
     if (++frames > MAX_FRAMES) return agent._losses._count("too_many_long_frames");
-    const worst = scripts && [...scripts].sort((a, b) => b.duration - a.duration).slice(0, MAX_SCRIPTS);
     tellEvent(agent, "long_frame", {
       start,
       duration: round(duration),
       "long_frame.kind": scripts ? "animation_frame" : "task",
       "long_frame.blocking_duration": blockingDuration && round(blockingDuration),
-      "long_frame.scripts": worst?.map((script) => ({
-        duration: round(script.duration),
-        invoker: text(maskText(agent, script.invoker)),
-        source: text(script.sourceURL && agent._config._told(script.sourceURL)),
-        function: text(script.sourceFunctionName),
-        layout: round(script.forcedStyleAndLayoutDuration) || undefined,
-      })),
+      "long_frame.scripts": scripts
+        ?.map((script) => ({
+          duration: round(script.duration),
+          invoker: text(maskText(agent, script.invoker)),
+          source: text(script.sourceURL && agent._config._told(script.sourceURL)),
+          function: text(script.sourceFunctionName),
+          layout: round(script.forcedStyleAndLayoutDuration) || undefined,
+        }))
+        .sort((a, b) => b.duration - a.duration)
+        .slice(0, MAX_SCRIPTS),
     });
   });
 }
