@@ -1,77 +1,75 @@
 import { failureReason } from "./failure-reason";
 import { pageStorage } from "./page-storage";
-import { createRetries } from "./retries";
 import type { Agent } from "./start-agent";
+import { RETRIES_KEY } from "./storage-keys";
 import type { Call } from "./track-calls";
 import { wrapMethod } from "./wrap-method";
 import type { XhrState } from "./wrap-xhr";
 
 /** Firefox fails what is under way before it tells that the page is left; by then it is gone. */
 const WAIT_MS = 100;
+const HOUR = 3_600_000;
+/** How many outcomes are kept. */
+const MAX_OUTCOMES = 50;
+
+/** Where a request was sent once more, until when that counts, and whether it succeeded. */
+type Outcome = [scope: string, until: number, succeeded: boolean];
 
 /**
  * First, do no harm (linking contract, section 2.3): a GET or HEAD that fails with our headers is sent once more without
  * them, and the page sees that outcome alone. Where it succeeds, such requests go out without them for an hour.
  */
 export function retryWithoutHeaders(agent: Agent): void {
-  const retries = createRetries(pageStorage("sessionStorage"));
+  const storage = pageStorage("sessionStorage");
   const { setTimeout } = self;
   const Original = XMLHttpRequest;
   const { prototype } = Original;
   const { open, setRequestHeader, send } = prototype;
-  /** XMLHttpRequests that failed and are sent once more: the page does not see their last events, nor that they are opened. */
-  const hidden = new WeakSet<XMLHttpRequest>();
+  /** XMLHttpRequests that failed and will be sent once more: the page does not see how they ended. */
+  const waiting = new WeakSet<XMLHttpRequest>();
+  /** The one that is sent once more just now: the page does not see that it is opened. */
+  let opening: XMLHttpRequest | undefined;
+  let outcomes: Outcome[] = JSON.parse(storage._get(RETRIES_KEY) ?? "[]");
+  let ended = false;
 
-  /** Aborted by the page just now. */
-  const aborting = new WeakSet<XMLHttpRequest>();
-
-  const timedOut = ({ timeout }: XMLHttpRequest, { _start: start }: Call) =>
-    timeout > 0 && performance.now() - start >= timeout - 1;
-  const mayRetry = (call: Call | undefined, reason: string) => {
+  const outcomeOf = (url: string) => outcomes.find(([scope, until]) => scope === scopeOf(url) && until > Date.now());
+  const mayRetry = (call: Call, reason: string) => {
     const may =
-      !!call?._headers &&
+      !!call._headers &&
       reason === "network" &&
-      !call._retried &&
+      !call._end &&
       !call._error &&
+      !call._retried &&
       !call._noRedirect &&
       /^(GET|HEAD)$/.test(call._method) &&
-      retries._outcome(call._url) === undefined;
+      !outcomeOf(call._url);
     if (may) call._retried = true;
     return may;
   };
-  /** Opened by us just now. */
-  let opening: XMLHttpRequest | undefined;
-  let ended = false;
-  agent._undo.push(() => {
-    ended = true;
-  });
-
-  const sendAgain = (request: XMLHttpRequest, { _opened: opened, _headers: headers, _call: call }: XhrState) => {
-    hidden.add(request);
-    opening = request;
-    try {
-      open.apply(request, opened);
-    } finally {
-      opening = undefined;
-      hidden.delete(request);
-    }
-    for (const header of headers) setRequestHeader.apply(request, header);
-    if (call) call._entry = undefined;
-    agent._track._send(call, () => send.call(request));
-  };
-
-  agent._isRejected = (url) => !!retries._outcome(url);
-  agent._retry = (call, reason) =>
+  const retry = (call: Call, reason: string) =>
     mayRetry(call, reason) &&
-    new Promise((resolve) => {
+    new Promise<boolean>((resolve) => {
       // By then the page is gone, where it was left, and it is known what its content security policy blocked.
       setTimeout(() => {
         call._entry = undefined;
         resolve(!call._error);
       }, WAIT_MS);
     });
+  const sendAgain = (request: XMLHttpRequest, { _opened: opened, _headers: headers, _call: call }: XhrState) => {
+    opening = request;
+    try {
+      open.apply(request, opened);
+      for (const header of headers) setRequestHeader.apply(request, header);
+      agent._track._send(call, () => send.call(request));
+    } finally {
+      opening = undefined;
+    }
+  };
+
+  agent._isRejected = (url) => !!outcomeOf(url)?.[2];
+  agent._retry = retry;
   agent._sendsAgain = (request, state, reason) => {
-    const again = hidden.delete(request) || mayRetry(state._call, reason);
+    const again = waiting.delete(request) || (!!state._call && mayRetry(state._call, reason));
     if (again) sendAgain(request, state);
     return again;
   };
@@ -81,39 +79,32 @@ export function retryWithoutHeaders(agent: Agent): void {
     for (const type of ["readystatechange", how, "loadend"]) request.dispatchEvent(new ProgressEvent(type));
   };
   const hear = (event: Event) => {
-    const { type } = event;
     const request = event.currentTarget as XMLHttpRequest;
-    // The page gave up the one that waits.
-    if (request.readyState === 1 && request !== opening) hidden.delete(request);
+    const { readyState, status, timeout } = request;
     const state = agent._xhrs.get(request);
     const call = state?._call;
-    // Another one is under way, which is not ours.
-    if (!state || !call || call._end) return;
-    const change = type === "readystatechange";
-    const ends =
-      change && request.readyState === 4 && !request.status && !aborting.has(request) && !timedOut(request, call);
-    if (ends && mayRetry(call, failureReason("error"))) hidden.add(request);
-    if (!hidden.has(request)) {
-      // That it starts was told.
-      if (type === "loadstart" && call._retried) event.stopImmediatePropagation();
-    } else if (change || /^(error|loadstart|loadend)$/.test(type)) {
-      event.stopImmediatePropagation();
-      // Firefox has events also for a synchronous request that failed, and then throws.
-      if (type !== "loadend" || state._opened[2] === false) return;
-      setTimeout(() => {
-        if (agent._xhrs.get(request) !== state || !hidden.delete(request)) return;
+    // The page gave up the one that waits.
+    if (readyState === 1 && request !== opening) waiting.delete(request);
+    const timedOut = timeout && call && performance.now() - call._start >= timeout - 1;
+    const failed = event.type === "readystatechange" && readyState === 4 && !status && !timedOut;
+    const again = failed && call && retry(call, failureReason("error"));
+    if (again) {
+      waiting.add(request);
+      again.then((may) => {
+        if (agent._xhrs.get(request) !== state || !waiting.delete(request)) return;
         try {
-          if (!call._error) return sendAgain(request, state);
+          if (may) return sendAgain(request, state);
         } catch {}
         end(request, "error");
-      }, WAIT_MS);
+      });
     }
+    if (waiting.has(request) || (readyState === 1 && request === opening)) event.stopImmediatePropagation();
   };
   // Only who listens first can hide something from all others.
   const wrapper = new Proxy(Original, {
     construct(target, args, newTarget) {
       const request = Reflect.construct(target, args, newTarget);
-      for (const type of ["readystatechange", "loadstart", "abort", "timeout", "error", "loadend"]) {
+      for (const type of ["readystatechange", "loadstart", "error", "loadend"]) {
         request.addEventListener(type, (event: Event) => agent._losses._guard(() => hear(event)), true);
       }
       return request;
@@ -121,23 +112,30 @@ export function retryWithoutHeaders(agent: Agent): void {
   });
   self.XMLHttpRequest = prototype.constructor = wrapper;
   agent._undo.push(() => {
-    if (self.XMLHttpRequest === wrapper) self.XMLHttpRequest = Original;
-    if (prototype.constructor === wrapper) prototype.constructor = Original;
+    ended = true;
+    if (self.XMLHttpRequest === wrapper) self.XMLHttpRequest = prototype.constructor = Original;
   });
   wrapMethod(agent, prototype, "abort", (request, args, abort) => {
-    const waiting = hidden.delete(request);
-    aborting.add(request);
-    abort(...args);
-    if (waiting) end(request, "abort");
-    aborting.delete(request);
+    const call = agent._xhrs.get(request)?._call;
+    if (call && !call._end) call._error = "abort";
+    if (waiting.delete(request)) end(request, "abort");
+    else abort(...args);
   });
 
   agent._calls.push((call) => {
-    const { _error: error, _retried: retried } = call;
-    if (ended || !call._end || !retried || (error && error !== "network")) return;
-    retries._remember(call._url, !error);
+    const { _error: error } = call;
+    if (ended || !call._end || !call._retried || (error && error !== "network")) return;
+    const outcome: Outcome = [scopeOf(call._url), Date.now() + HOUR, !error];
+    outcomes = [outcome, ...outcomes].slice(0, MAX_OUTCOMES);
+    storage._set(RETRIES_KEY, JSON.stringify(outcomes));
     if (error) return;
     call._hint = "cors_rejected";
     if (call._headers?.traceparent) call._context = undefined;
   });
+}
+
+/** The origin, or, within the page's own, the path with `*` for each segment that has a digit, as ids do. */
+function scopeOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin === self.origin ? pathname.replace(/[^/]*\d[^/]*/g, "*") : origin;
 }

@@ -345,7 +345,7 @@ describe("outcomes", () => {
       }
       return kept.touched.length;
     });
-    expect(listeners).toBe(10);
+    expect(listeners).toBe(8);
     for (const path of ["/a", "/b", "/c"]) expect((await leave(path))["http.response.status_code"], path).toBe(200);
     expect(app.requests).toHaveLength(3);
   });
