@@ -25,7 +25,8 @@ const SLACK_MS = 10_000;
  * others one comes from a shared cache's copy, whose time is too old, so the one that is ahead is right.
  */
 export function createClock(timeOrigin: number): Clock {
-  let best: { _offset: number; _uncertainty: number; _proven: boolean; _at: number } | undefined;
+  // Until there is one, all else is undefined.
+  let best = { _proven: false } as { _offset: number; _uncertainty: number; _proven: boolean; _at: number };
   return {
     _sample(entry, serverTime, proven) {
       const sent = entry.requestStart;
@@ -34,18 +35,15 @@ export function createClock(timeOrigin: number): Clock {
       if (!sent || answered <= sent || entry.deliveryType || entry.workerStart) return;
       const uncertainty = (answered - sent) / 2;
       const offset = serverTime - timeOrigin - sent - uncertainty;
-      let better = proven;
-      if (!best) better = true;
-      else if (proven === best._proven) {
-        const ahead = offset - best._offset;
-        const apart = Math.abs(ahead) > uncertainty + best._uncertainty;
-        better = apart ? proven || ahead > 0 : uncertainty < best._uncertainty || sent - best._at > REFRESH_MS;
-      }
-      if (better) best = { _offset: offset, _uncertainty: uncertainty, _proven: proven, _at: sent };
+      const ahead = offset - best._offset;
+      const apart = Math.abs(ahead) > uncertainty + best._uncertainty;
+      const better = apart ? proven || ahead > 0 : !(uncertainty >= best._uncertainty) || sent - best._at > REFRESH_MS;
+      if (proven === best._proven ? better : proven)
+        best = { _offset: offset, _uncertainty: uncertainty, _proven: proven, _at: sent };
     },
     _isOld: (entry, serverTime = Infinity) =>
-      !!best?._proven && serverTime < timeOrigin + entry.requestStart + best._offset - best._uncertainty - SLACK_MS,
-    _offset: () => best?._offset,
-    _uncertainty: () => best?._uncertainty,
+      best._proven && serverTime < timeOrigin + entry.requestStart + best._offset - best._uncertainty - SLACK_MS,
+    _offset: () => best._offset,
+    _uncertainty: () => best._uncertainty,
   };
 }
