@@ -1,24 +1,26 @@
-import { attributesOf, phases } from "./phases";
+import { phases, snakeCase } from "./phases";
 import { responseStart } from "./response-start";
 import { round } from "./round";
 import type { Agent } from "./start-agent";
 
-const PHASES =
-  /^(redirect|worker|fetch|domainLookup|connect|secureConnection|request|firstInterimResponse|response)(Start|End)$/;
+/** Connections are secure ones too, and responses interim ones. */
+const PHASES = /^(redirect|worker|fetch|domainLookup|\w*onnect\w*|request|\w*esponse)(Start|End)$/;
 
 /** Tells of each request its phases and sizes, as far as the browser does (Resource Timing). */
 export function tellTimings(agent: Agent): void {
-  let names: ReturnType<typeof attributesOf> | undefined;
   agent._detail = (event, entry) => {
-    event["performance.initiator_type"] = entry.initiatorType;
-    event["performance.next_hop_protocol"] = entry.nextHopProtocol || undefined;
-    if (event["performance.delivery"]) {
-      event["performance.transfer_size"] = entry.transferSize;
-      event["performance.encoded_body_size"] = entry.encodedBodySize;
-      event["performance.decoded_body_size"] = entry.decodedBodySize;
+    for (const name of [
+      "initiatorType",
+      "nextHopProtocol",
+      "transferSize",
+      "encodedBodySize",
+      "decodedBodySize",
+    ] as const) {
+      const value = entry[name];
+      if (name.endsWith("Size") ? event["performance.delivery"] : value)
+        event[`performance.${snakeCase(name)}`] = value;
     }
-    names ??= attributesOf(entry, PHASES);
-    const timing = phases(entry, names);
+    const timing = phases(entry, PHASES);
     if (entry.responseStart) timing.response_start = round(responseStart(entry) - entry.startTime);
     // Without a final one, Chromium's interim start is that of a cached copy, and no 103 came.
     if (!entry.finalResponseHeadersStart) delete timing.first_interim_response_start;

@@ -1,5 +1,5 @@
 import { eventProperties } from "./event-properties";
-import { attributesOf, phases } from "./phases";
+import { phases } from "./phases";
 import { plainText } from "./plain-text";
 import { randomHex } from "./random-hex";
 import { round } from "./round";
@@ -64,7 +64,7 @@ export function trackViews(agent: Agent): void {
         duration: round(entry.loadEventEnd) || undefined,
         "url.full": told(entry.name),
         ...fieldsOf(entry.activationStart ? "prerender" : entry.type, document.referrer),
-        "performance.timing": phases(entry, attributesOf(entry, /^(activation|dom[A-Z]|load)/)),
+        "performance.timing": phases(entry, /^(activation|dom[A-Z]|load)/),
       },
       agent._first(),
     ),
