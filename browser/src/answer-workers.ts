@@ -3,7 +3,6 @@ import { CHANNEL, type Told } from "./worker-identity";
 
 /** Tells the agents in workers of this origin whose requests they see. */
 export function answerWorkers(agent: Agent): void {
-  if (!self.BroadcastChannel) return;
   let channel: BroadcastChannel;
   const tell = () => channel.postMessage([agent._identity._instance, agent._head()._session] satisfies Told);
   const open = () => {
