@@ -8,17 +8,14 @@ const SITE = /[^.]+\.((com?|net|org|gov|edu|ac)\.(?=..$))?[^.\d][^.]*$/;
 export function markRequests(agent: Agent): void {
   const page = document as Document & { prerendering?: boolean };
   const [navigation] = performance.getEntriesByType("navigation") as unknown as NavigationEntry[];
-  let shown = page.prerendering ? Infinity : (navigation?.activationStart ?? 0);
-  agent._listen(page, "prerenderingchange", () => {
-    shown = performance.now();
-  });
   const siteOf = (host: string) => SITE.exec(host)?.[0] ?? host;
   const site = siteOf(location.hostname);
   agent._filters.push((event) => {
     if (event.type === "request") {
       const [, host] = /^\w+:\/\/(\[.*?]|[^/:]+)/.exec(event["url.full"] as string) ?? [];
       if (host && siteOf(host) !== site) event["request.is_third_party"] = true;
-      if ((event.start as number) < shown) event["request.is_prerendered"] = true;
+      if (page.prerendering || (event.start as number) < (navigation?.activationStart as number))
+        event["request.is_prerendered"] = true;
     }
     return event;
   });

@@ -169,6 +169,7 @@ test(RULES.shifted, async ({ page, app, open, leave }) => {
   await page.evaluate(async () => {
     await fetch("/prerendered");
     Object.defineProperty(document, "prerendering", { value: false });
+    Object.defineProperty(PerformanceNavigationTiming.prototype, "activationStart", { value: performance.now() });
     document.dispatchEvent(new Event("prerenderingchange"));
     await fetch("/shown");
     dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
