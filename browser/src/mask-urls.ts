@@ -10,17 +10,16 @@ const MAX_LENGTH = 8192;
  * so what the pattern finds in the path.
  */
 export function maskUrls({ allowQueryParameters: allowed, maskPathPattern }: Options): Feature {
-  const told = (name: string) => {
-    if (!Array.isArray(allowed)) return !!allowed;
-    const [[decoded] = []] = new URLSearchParams(name);
-    return allowed.includes(decoded);
+  const told = (parameter: string) => {
+    const [[name = ""] = []] = new URLSearchParams(parameter);
+    return allowed && (allowed === true || allowed.includes(name));
   };
   const mask = maskPathPattern && new RegExp(maskPathPattern, `${maskPathPattern.flags.replace(/[gy]/g, "")}g`);
   return (agent) => {
     agent._config._told = (url) => {
       const [, origin = "", path = "", query = ""] = /^(\w+:\/\/[^/?]*|)([^?]*)(.*)/s.exec(cleanUrl(url)) ?? [];
-      const shown = query.replace(/([?&])([^=&]*=)?[^&]+/g, (part, mark, name = "") =>
-        told(name.slice(0, -1)) ? part : `${mark}${name}*`,
+      const shown = query.replace(/[^?&][^&]*/g, (part) =>
+        told(part) ? part : `${part.slice(0, part.indexOf("=") + 1)}*`,
       );
       const known = mask ? path.replace(mask, "*") : path;
       return (origin + known.replace(/^(data:[^, ]*,?).*/s, "$1") + shown).slice(0, MAX_LENGTH);
