@@ -101,7 +101,7 @@ describe.each([
   ["window.Headers", true],
   ["Storage.prototype.getItem", false],
   ["Storage.prototype.setItem", false],
-  ["TextEncoder.prototype.encode", true],
+  ["TextEncoder.prototype.encodeInto", true],
   ["navigator.sendBeacon", undefined],
   ["PerformanceResourceTiming.prototype.initiatorType", true],
   ["Math.round", true],
