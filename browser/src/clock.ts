@@ -10,8 +10,7 @@ export interface Clock {
   /** Whether an answer that says this time was written long before its request came: it is a cache's copy. */
   _isOld(entry: TimingEntry, serverTime: number | undefined): boolean;
   /** Server clock minus page clock in ms, and half the round trip of that measurement; undefined until measured. */
-  _offset(): number | undefined;
-  _uncertainty(): number | undefined;
+  _fields(): { "clock.offset"?: number; "clock.uncertainty"?: number };
 }
 
 /** A measurement gives way to any other one after so long, since clocks drift. */
@@ -43,7 +42,6 @@ export function createClock(timeOrigin: number): Clock {
     },
     _isOld: (entry, serverTime = Infinity) =>
       best._proven && serverTime < timeOrigin + entry.requestStart + best._offset - best._uncertainty - SLACK_MS,
-    _offset: () => best._offset,
-    _uncertainty: () => best._uncertainty,
+    _fields: () => ({ "clock.offset": best._offset, "clock.uncertainty": best._uncertainty }),
   };
 }

@@ -95,8 +95,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       "page.instance_id": page,
       "view.instance_id": head._view,
       time_origin: performance.timeOrigin,
-      "clock.offset": agent._clock?._offset(),
-      "clock.uncertainty": agent._clock?._uncertainty(),
+      ...agent._clock?._fields(),
       attributes: head._attributes,
       dropped: lost,
     });

@@ -15,7 +15,7 @@ export interface RequestFacts extends Partial<Propagation> {
   _status?: number;
   _error?: string;
   _retried?: boolean | undefined;
-  _action?: string | undefined;
+  _action?: object | undefined;
 }
 
 /**
@@ -52,7 +52,7 @@ export function requestEvent(
     id: facts._id,
     start: round(start),
     duration: round(end - start),
-    "action.id": facts._action,
+    ...facts._action,
     "request.kind": facts._kind,
     "url.full": url,
     "http.request.method": facts._method,

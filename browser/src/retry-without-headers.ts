@@ -40,7 +40,6 @@ export function retryWithoutHeaders(agent: Agent): void {
       !call._end &&
       !call._error &&
       !call._retried &&
-      !call._noRedirect &&
       /^(GET|HEAD)$/.test(call._method) &&
       !outcomeOf(call._url);
     if (may) call._retried = true;

@@ -53,8 +53,8 @@ export interface Agent {
   _sendsAgain?: (request: XMLHttpRequest, state: XhrState, reason: string) => boolean;
   /** Adds to the event of a request what its timing entry tells beyond the link. */
   _detail?: (event: Fields, entry: TimingEntry) => void;
-  /** Names the user's action that events of this moment belong to; without one: of now. */
-  _action?: (at?: number) => string | undefined;
+  /** The field that names the user's action to which events of this moment belong; without one: of now. */
+  _action?: (at?: number) => object;
   _activity?: Activity;
   /** Whose the events of this moment are. */
   _head(): Head;

@@ -16,7 +16,7 @@ export function tellEvent(
       id: randomHex(8),
       start: round(start),
       "url.full": agent._config._told(location.href),
-      "action.id": agent._action?.(start),
+      ...agent._action?.(start),
       ...fields,
     },
     head,

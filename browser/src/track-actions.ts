@@ -43,7 +43,9 @@ export function trackActions(agent: Agent): void {
       begin(kind, prefix + nameOf(target), timeStamp, GRACE_MS);
   };
 
-  agent._action = (at = performance.now()) => recent.find(({ _from, _to }) => _from <= at && at <= _to)?._id;
+  agent._action = (at = performance.now()) => ({
+    "action.id": recent.find(({ _from, _to }) => _from <= at && at <= _to)?._id,
+  });
   agent._listen(
     self,
     "click",

@@ -19,7 +19,7 @@ export interface Call extends CallFacts, Propagation {
   _id: string;
   _head: Head;
   /** The user's action that it belongs to. */
-  _action?: string | undefined;
+  _action?: object | undefined;
   /** It was sent once more without our headers. */
   _retried?: boolean | undefined;
   /** From and to when the browser was handed the request: its timing entry starts within. */
@@ -40,8 +40,6 @@ export interface CallFacts extends Outgoing {
   _method: string;
   /** Survives the page. */
   _keepalive?: boolean;
-  /** A redirect would be an error anyway. */
-  _noRedirect?: boolean;
 }
 
 export interface CallTracker {
@@ -53,8 +51,8 @@ export interface CallTracker {
   _settle(call: Call, status: number, error: string, carrier: unknown): void;
   /** Gives a timing entry to the one call that it can belong to. */
   _match(entry: TimingEntry): void;
-  /** The content security policy blocked this URL. */
-  _blocked(url: string): void;
+  /** Those whose outcome is not told yet. */
+  _open(): readonly Call[];
   /** Reports the calls with a known outcome without further waiting for timing; gone: the others too. */
   _hurry(gone?: boolean): void;
 }
@@ -182,11 +180,7 @@ export function trackCalls(
       if (owner._end) publish(owner);
     },
 
-    _blocked(url) {
-      for (const call of calls) {
-        if (call._url === url && !call._status) call._error = "csp";
-      }
-    },
+    _open: () => calls,
 
     _hurry(gone) {
       for (const call of calls) {

@@ -78,7 +78,9 @@ export function trackErrors(agent: Agent): void {
   agent._listen(self, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
     const { blockedURI: uri, effectiveDirective: directive, disposition } = event;
     const enforced = disposition === "enforce";
-    if (enforced) agent._track._blocked(uri);
+    for (const call of agent._track._open()) {
+      if (enforced && call._url === uri && !call._status) call._error = "csp";
+    }
     const blocked = told(uri);
     const message = `${blocked} ${enforced ? "broke" : "would break"} ${directive}`;
     tell("csp", [directive, message], {

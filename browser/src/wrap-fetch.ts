@@ -22,7 +22,6 @@ export function wrapFetch(agent: Agent, tracker: CallTracker): void {
       _method: String(of("method") ?? "GET"),
       _noCors: of("mode") === "no-cors",
       _keepalive: !!of("keepalive"),
-      _noRedirect: of("redirect") === "error",
       _given: headers,
     });
     if (!call) return undefined;

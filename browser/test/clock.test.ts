@@ -13,15 +13,15 @@ const answer = (roundTrip: number, ahead: number, entry: Partial<TimingEntry> = 
 
 test("nothing is known until an answer was measured", () => {
   const clock = createClock(ORIGIN);
-  expect([clock._offset(), clock._uncertainty()]).toEqual([undefined, undefined]);
+  expect([clock._fields()["clock.offset"], clock._fields()["clock.uncertainty"]]).toEqual([undefined, undefined]);
   clock._sample(...answer(20, 5000), false);
-  expect([clock._offset(), clock._uncertainty()]).toEqual([5000, 10]);
+  expect([clock._fields()["clock.offset"], clock._fields()["clock.uncertainty"]]).toEqual([5000, 10]);
 });
 
 test("the smallest round trip counts", () => {
   const clock = createClock(ORIGIN);
   for (const roundTrip of [40, 20, 30]) clock._sample(...answer(roundTrip, roundTrip), false);
-  expect([clock._offset(), clock._uncertainty()]).toEqual([20, 10]);
+  expect([clock._fields()["clock.offset"], clock._fields()["clock.uncertainty"]]).toEqual([20, 10]);
 });
 
 test("an answer to this very request beats a quicker one that may be a shared cache's copy", () => {
@@ -29,9 +29,9 @@ test("an answer to this very request beats a quicker one that may be a shared ca
   clock._sample(...answer(10, -3_600_000), false);
   clock._sample(...answer(40, 5000), true);
   clock._sample(...answer(5, -3_600_000), false);
-  expect(clock._offset()).toBe(5000);
+  expect(clock._fields()["clock.offset"]).toBe(5000);
   clock._sample(...answer(30, 5001), true);
-  expect(clock._offset()).toBe(5001);
+  expect(clock._fields()["clock.offset"]).toBe(5001);
 });
 
 test("a shared cache's copy tells a time that is too old, and is no measurement beside a fresh answer", () => {
@@ -40,7 +40,7 @@ test("a shared cache's copy tells a time that is too old, and is no measurement 
     for (const ahead of fresh ? [5000, -3_600_000] : [-3_600_000, 5000]) {
       clock._sample(...answer(ahead < 0 ? 2 : 40, ahead), false);
     }
-    expect(clock._offset()).toBe(5000);
+    expect(clock._fields()["clock.offset"]).toBe(5000);
   }
 });
 
@@ -48,7 +48,7 @@ test("when a clock has jumped, as after sleep, the later of two proven measureme
   const clock = createClock(ORIGIN);
   clock._sample(...answer(10, 5000), true);
   clock._sample(...answer(30, 7_205_000), true);
-  expect(clock._offset()).toBe(7_205_000);
+  expect(clock._fields()["clock.offset"]).toBe(7_205_000);
 });
 
 test.each([
@@ -60,11 +60,11 @@ test.each([
 ])("%s is not measured", (_, entry) => {
   const clock = createClock(ORIGIN);
   clock._sample(...answer(20, 5000, entry), true);
-  expect(clock._offset()).toBeUndefined();
+  expect(clock._fields()["clock.offset"]).toBeUndefined();
 });
 
 test("after 103 Early Hints the answer's own headers count", () => {
   const clock = createClock(ORIGIN);
   clock._sample(...answer(20, 5000, { responseStart: 105, finalResponseHeadersStart: 120 }), false);
-  expect([clock._offset(), clock._uncertainty()]).toEqual([5000, 10]);
+  expect([clock._fields()["clock.offset"], clock._fields()["clock.uncertainty"]]).toEqual([5000, 10]);
 });
