@@ -19,5 +19,5 @@ export default async function setup({ name, provide, vitest }: TestProject): Pro
 }
 
 function start(name: EngineName, workers: number): Promise<Started> {
-  return name === "webkit" ? startWebKit(workers) : startPlaywright(name);
+  return name === "webkit" ? startWebKit(workers) : startPlaywright(name, workers);
 }
