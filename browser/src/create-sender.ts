@@ -24,6 +24,8 @@ export interface Sender {
   _compress?: (body: string) => BodyInit | Promise<BodyInit>;
   /** Leaves the beacon of a page that is left to the browser; false: it was not taken. */
   _defer?: (body: string) => boolean;
+  /** What it took from the queue last. */
+  _sent: readonly Item[];
   /** Told after each attempt: whether the server could be reached. */
   _reached?: (reached: boolean) => void;
 }
@@ -117,6 +119,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       items = batch._items;
       room -= batch._rest.length;
       left -= items.length;
+      if (!leaving) sender._sent = items;
       const body = `{"v":1,"sent":${performance.timeOrigin + performance.now()},${batch._rest}`;
       // What the browser takes and cannot deliver is lost, so what would fail is kept as long as the page is. What is under
       // way when it goes fails too.
@@ -176,6 +179,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
 
   const sender: Sender = {
     _queue: [],
+    _sent: [],
     _limit: BATCH_LENGTH,
     _takeBatch: takeBatch,
     _schedule: schedule,

@@ -31,10 +31,11 @@ export function keepOffline(agent: Agent): void {
         request.result.close();
       });
   };
-  /** What waits, as beacons without their beginning, which says when they are sent. */
+  /** What has not arrived, as beacons without their beginning, which says when they are sent. */
   const waiting = () => {
     const beacons: string[] = [];
-    for (const rest = [...sender._queue]; rest.length; ) beacons.push(sender._takeBatch(rest, sender._limit)._rest);
+    for (const rest = [...sender._sent, ...sender._queue]; rest.length; )
+      beacons.push(sender._takeBatch(rest, sender._limit)._rest);
     return beacons;
   };
   const keep = () => {
@@ -45,6 +46,7 @@ export function keepOffline(agent: Agent): void {
   const left = (): string[] => JSON.parse(storage._get(LAST_KEY) ?? "[]");
 
   sender._reached = (reached) => {
+    sender._sent = [];
     if (!reached) keep();
     else if (kept && !sender._queue.length) {
       kept = false;

@@ -239,11 +239,10 @@ describe("a page that is left", () => {
     async ([, { offline, status, flushed }], { page, context, app, start }) => {
       await start();
       await page.evaluate(() => kept.agent.flush());
-      await context.setOffline(offline);
-      await page.evaluate(
-        (away) => navigator.onLine && away && new Promise((resolve) => addEventListener("offline", resolve)),
-        offline,
-      );
+      if (offline) {
+        await context.setOffline(true);
+        await page.evaluate(() => navigator.onLine && new Promise((resolve) => addEventListener("offline", resolve)));
+      }
       app.answerBeacon = () => status;
       await page.evaluate(async (flush) => {
         kept.agent.addEvent("kept");
@@ -252,7 +251,7 @@ describe("a page that is left", () => {
       }, flushed);
       await page.goto("about:blank");
       expect(app.events.filter((event) => event.type === "custom")).toEqual([]);
-      await context.setOffline(false);
+      if (offline) await context.setOffline(false);
       app.answerBeacon = () => 202;
       await page.goto(`${app.origin}/page?data-application-id=${APPLICATION}`);
       await app.event(named("kept"));
@@ -263,6 +262,28 @@ describe("a page that is left", () => {
       expect(Number(beacon?.sent)).toBeGreaterThan(Number(beacon?.time_origin));
     },
   );
+
+  test("offline, with a beacon under way: the same", async ({ page, context, app, start }) => {
+    await start(
+      {},
+      `const { fetch } = window;
+      window.fetch = (...args) => window.hanging ? new Promise(() => {}) : fetch(...args);`,
+    );
+    await page.evaluate(() => kept.agent.flush());
+    await context.setOffline(true);
+    await page.evaluate(async () => {
+      Object.assign(window, { hanging: true });
+      kept.agent.addEvent("kept");
+      kept.agent.flush();
+      await new Promise((resolve) => setTimeout(resolve));
+      kept.agent.addEvent("kept too");
+    });
+    await page.goto("about:blank");
+    await context.setOffline(false);
+    await start();
+    await app.event(named("kept"));
+    await app.event(named("kept too"));
+  });
 
   test("a tab that is closed while offline: the same", async ({ context, app, start }) => {
     await start();

@@ -193,6 +193,8 @@ export const DIFFERENCES: Difference[] = [
   { engine: "webkit", file: "engine-facts.test.ts", test: /of an answer that a 304 confirmed/, what: NO_HTTP_CACHE },
   { engine: "webkit", file: "beacon.test.ts", test: /hidden while offline keeps its events/, what: NO_OFFLINE },
   { engine: "webkit", file: "fidelity.test.ts", test: /offline is no_network$/, what: NO_OFFLINE },
+  { engine: "webkit", file: "retry.test.ts", test: /while the browser is offline$/, what: NO_OFFLINE },
+  { engine: "webkit", file: "delivery.test.ts", test: /(> offline, |while offline: |online again$)/, what: NO_OFFLINE },
   { engine: "webkit", file: "rules.test.ts", test: /^a cached page replays/, what: NO_HTTP_CACHE },
   { engine: "webkit", ...NO_HEAP, what: "WebDriver has no command that collects garbage and tells what is left" },
 ];

@@ -304,16 +304,15 @@ describe("the events of the second request", () => {
 
   test("a failure that the application does not handle is told once", async ({ page, app, other, start }) => {
     await start({ crossOriginUrlPattern: other.origin }, RECORD);
-    const told = page.evaluate(
-      () =>
+    const told = await page.evaluate(
+      (url) =>
         new Promise((resolve) => {
           addEventListener("unhandledrejection", () => resolve(kept.errors));
+          fetch(url);
         }),
+      `${other.origin}/a`,
     );
-    await page.evaluate((url) => {
-      fetch(url);
-    }, `${other.origin}/a`);
-    expect(await told).toHaveLength(1);
+    expect(told).toHaveLength(1);
     await app.event(() => true);
   });
 });
