@@ -141,15 +141,14 @@ test("revoke() in one tab ends the others", async ({ page, context, app, start }
   await page.evaluate(() => fetch("/before"));
   const other = await context.newPage();
   await other.goto(`${app.origin}/module`);
-  const ended = page.evaluate(async () => {
-    while (window.fetch !== kept.fetch) await new Promise((resolve) => requestAnimationFrame(resolve));
-    await fetch("/after");
-  });
   await other.evaluate((applicationId) => {
     kept.exported.init({ applicationId });
     kept.exported.revoke();
   }, APPLICATION);
-  await ended;
+  await page.evaluate(async () => {
+    while (window.fetch !== kept.fetch) await new Promise((resolve) => setTimeout(resolve));
+    await fetch("/after");
+  });
   expect((await app.received("/after"))[0]?.headers).not.toHaveProperty("traceparent");
   expect(await page.evaluate(erased)).toBe(true);
   expect(await page.evaluate(stored)).toEqual([]);

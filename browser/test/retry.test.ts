@@ -36,6 +36,11 @@ const about = (path: string) => (event: BeaconEvent) =>
 /** Without preflights, which carry no headers. */
 const sent = (requests: Received[], path: string) =>
   requests.filter(({ url, method }) => url.pathname === path && method !== "OPTIONS");
+/** The paths of the preflights for our header. WebKit spares some of the others: what a refusing answer allows holds for later. */
+const asked = (requests: Received[]) =>
+  requests
+    .filter(({ headers }) => /traceparent/.test(headers["access-control-request-headers"] ?? ""))
+    .map(({ url }) => url.pathname);
 const linked = (requests: Received[]) => requests.map(({ headers }) => "traceparent" in headers);
 
 describe.for(Object.entries(ways))("%s", ([, way]) => {
@@ -46,10 +51,7 @@ describe.for(Object.entries(ways))("%s", ([, way]) => {
     // From then on it is clean at once, elsewhere at that origin too.
     expect(await run(way, url("/b"))).toBe("200 ok");
     await page.evaluate(() => kept.agent.flush());
-    const preflights = other.requests.filter(({ method }) => method === "OPTIONS");
-    expect(
-      preflights.map(({ headers }) => /traceparent/.test(headers["access-control-request-headers"] ?? "")),
-    ).toEqual([true, false, false]);
+    expect(asked(other.requests)).toEqual(["/a"]);
     await page.goto("about:blank");
     for (const path of ["/a", "/b"]) {
       expect(linked(sent(other.requests, path))).toEqual([false]);
@@ -88,8 +90,7 @@ describe.for(Object.entries(ways))("%s", ([, way]) => {
       await start({ crossOriginUrlPattern: other.origin });
       expect(await run(way, `${other.origin}${path}?allow=x-own`)).toBe("200 ok");
     }
-    const preflights = other.requests.filter(({ method }) => method === "OPTIONS");
-    expect(preflights).toHaveLength(3);
+    expect(asked(other.requests)).toEqual(["/a"]);
   });
 
   test("where it fails without them too, the application sees that, and there is no further retry", async ({
@@ -182,7 +183,8 @@ describe("not sent again", () => {
       const failure = fetch("/b?hold=2", { signal: AbortSignal.timeout(300) }).catch((error: Error) => error.name);
       return [(await request).end, await failure];
     });
-    expect(ended).toEqual(["timeout", "TimeoutError"]);
+    // WebKit takes it for an abort.
+    expect(ended).toEqual(["timeout", expect.stringMatching(/^(Timeout|Abort)Error$/)]);
     await page.evaluate(() => fetch("/end"));
     await app.received("/end");
     expect(linked(sent(app.requests, "/a"))).toEqual([true]);

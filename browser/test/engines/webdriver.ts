@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Engine, EngineAddress, Page, Profile } from "./engine";
 
 /** Connects to one of the drivers that startWebKit started: the one of this worker. Each takes one session at a time. */
@@ -28,10 +29,12 @@ async function newSession(url: string, helpers: () => void): Promise<Profile> {
 
   // Commands go to the window that was switched to last, so they wait for each other.
   let last: Promise<unknown> = Promise.resolve();
+  let current: string | undefined;
   const inWindow = <T>(handle: string, work: (send: Send) => Promise<T>): Promise<T> => {
     const send: Send = (method, path, parameters) => command(url, method, at + path, parameters);
     const done = last.then(async () => {
-      await send("POST", "/window", { handle });
+      if (current !== handle) await send("POST", "/window", { handle });
+      current = handle;
       return work(send);
     });
     last = done.catch(() => {});
@@ -53,6 +56,10 @@ async function newSession(url: string, helpers: () => void): Promise<Profile> {
   };
 }
 
+/** How often it is looked whether a page is there, and how long between. */
+const MAX_LOOKS = 500;
+const LOOK_MS = 20;
+
 /** Keys that are no character (WebDriver, section 15.4.2). */
 const KEYS: Record<string, string> = { Enter: "\ue007", Escape: "\ue00c" };
 
@@ -67,8 +74,21 @@ function page(inWindow: <T>(work: (send: Send) => Promise<T>) => Promise<T>, hel
   return {
     goto: (address) =>
       inWindow(async (send) => {
+        const run = (script: string) => send("POST", "/execute/sync", { script, args: [] });
+        await run("window.left = location.href");
         await send("POST", "/url", { url: address });
-        seen = String(await send("GET", "/url"));
+        // The driver may answer while the page before is still there, or modules of the new one are loading.
+        for (let tries = 0; tries < MAX_LOOKS; tries++) {
+          const at = await run(
+            "return window.left !== location.href && document.readyState === 'complete' && location.href",
+          );
+          if (at) {
+            seen = String(at);
+            return;
+          }
+          await setTimeout(LOOK_MS);
+        }
+        throw new Error(`WebDriver: ${address} does not load`);
       }),
     url: () => seen,
     evaluate: (task: ((argument: never) => unknown) | string, argument?: unknown) =>
