@@ -5,7 +5,19 @@ import type { Engine, EngineAddress, Page, Profile } from "./engine";
 export async function connectWebDriver({ urls }: EngineAddress): Promise<Engine> {
   const url = urls[Number(process.env.VITEST_POOL_ID) - 1];
   if (!url) throw new Error("there are fewer drivers than workers");
-  return { newProfile: (helpers) => newSession(url, helpers), close: async () => {} };
+  let idle: Session | undefined;
+  return {
+    newProfile: async (helpers) => {
+      const session = idle ?? (await newSession(url));
+      idle = undefined;
+      return newProfile(session, helpers, (clean) => {
+        idle = clean;
+      });
+    },
+    close: async () => {
+      await idle?.end();
+    },
+  };
 }
 
 /** Sends a command of WebDriver (W3C); resolves with its value. */
@@ -19,28 +31,56 @@ export async function command(url: string, method: string, path: string, paramet
   return value;
 }
 
-/** A session is a browser of its own with an empty profile, which ends with it. */
-async function newSession(url: string, helpers: () => void): Promise<Profile> {
-  const session = (await command(url, "POST", "/session", {
+/** A browser of its own. */
+interface Session {
+  /** The window that commands go to now. */
+  current: string;
+  /** Commands that are not answered. */
+  waiting: number;
+  send: Send;
+  end(): Promise<void>;
+}
+
+async function newSession(url: string): Promise<Session> {
+  const { sessionId } = (await command(url, "POST", "/session", {
     // A limit for scripts is a timer of the page, which the page may have replaced: the test's own limit holds.
     capabilities: { alwaysMatch: { acceptInsecureCerts: true, timeouts: { script: null, pageLoad: 15_000 } } },
   })) as { sessionId: string };
-  const at = `/session/${session.sessionId}`;
+  const at = `/session/${sessionId}`;
+  const session: Session = {
+    current: String(await command(url, "GET", `${at}/window`)),
+    waiting: 0,
+    send: async (method, path, parameters) => {
+      session.waiting++;
+      try {
+        return await command(url, method, at + path, parameters);
+      } finally {
+        session.waiting--;
+      }
+    },
+    end: async () => void (await command(url, "DELETE", at)),
+  };
+  return session;
+}
 
+/**
+ * A session takes seconds to start, so it serves one test after another, each in a window of its own. Each test has its
+ * own servers, and so origins and storage of its own; cookies are removed.
+ */
+async function newProfile(session: Session, helpers: () => void, giveBack: (clean: Session) => void): Promise<Profile> {
+  const { send } = session;
   // Commands go to the window that was switched to last, so they wait for each other.
   let last: Promise<unknown> = Promise.resolve();
-  let current: string | undefined;
   const inWindow = <T>(handle: string, work: (send: Send) => Promise<T>): Promise<T> => {
-    const send: Send = (method, path, parameters) => command(url, method, at + path, parameters);
     const done = last.then(async () => {
-      if (current !== handle) await send("POST", "/window", { handle });
-      current = handle;
+      if (session.current !== handle) await send("POST", "/window", { handle });
+      session.current = handle;
       return work(send);
     });
     last = done.catch(() => {});
     return done;
   };
-  const first = String(await command(url, "GET", `${at}/window`));
+  const first = session.current;
   let unused: string | undefined = first;
 
   return {
@@ -51,7 +91,23 @@ async function newSession(url: string, helpers: () => void): Promise<Profile> {
     },
     setOffline: () => Promise.reject(new Error("WebDriver cannot cut off the network")),
     close: async () => {
-      await command(url, "DELETE", at);
+      // What a test waits for in vain would hold up the next one.
+      if (session.waiting > 0) return session.end();
+      try {
+        const handles = (await send("GET", "/window/handles")) as string[];
+        let fresh = "";
+        for (const handle of handles) {
+          await send("POST", "/window", { handle });
+          fresh ||= await openTab(send);
+          await send("DELETE", "/cookie");
+          await send("DELETE", "/window");
+        }
+        await send("POST", "/window", { handle: fresh });
+        session.current = fresh;
+      } catch {
+        return session.end();
+      }
+      giveBack(session);
     },
   };
 }
