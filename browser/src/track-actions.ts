@@ -44,7 +44,7 @@ export function trackActions(agent: Agent): void {
   };
 
   agent._action = (at = performance.now()) => ({
-    "action.id": recent.find(({ _from, _to }) => _from <= at && at <= _to)?._id,
+    "action.id": recent.find(({ _from, _to }) => _from <= at && at < _to)?._id,
   });
   agent._listen(
     self,
