@@ -151,8 +151,10 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       sender._queue.unshift(...items);
       for (const reason in lost) losses._count(reason, lost[reason]);
     }
-    losses._guard(() => sender._reached?.(reached));
-    losses._guard(schedule);
+    losses._guard(() => {
+      schedule();
+      sender._reached?.(reached);
+    });
     return reached;
   };
 

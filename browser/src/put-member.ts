@@ -1,8 +1,6 @@
 /** Limits of tracestate: list-members (W3C Trace Context, 3.3.1.1), and characters that every hop passes on (3.3.1.5). */
 const MAX_MEMBERS = 32;
 const MAX_LENGTH = 512;
-/** Limit of a member's value (3.3.1.3.2). */
-const MAX_VALUE = 256;
 
 /**
  * Puts a member leftmost into tracestate and takes out an earlier one of the same key. The members of others keep
@@ -14,5 +12,5 @@ export function putMember(tracestate: string, key: string, value: string): strin
     .map((member) => member.trim())
     .filter((member) => member && !member.startsWith(`${key}=`));
   const list = [`${key}=${value}`, ...others].join();
-  return value.length > MAX_VALUE || others.length >= MAX_MEMBERS || list.length > MAX_LENGTH ? undefined : list;
+  return others.length >= MAX_MEMBERS || list.length > MAX_LENGTH ? undefined : list;
 }

@@ -5,7 +5,7 @@ export const INSTANCE_KEY = "throughline.instance";
 export const SESSION_KEY = "throughline.session";
 export const LAST_KEY = "throughline.last";
 /** In sessionStorage. */
-export const RETRIES_KEY = "throughline.retries";
+export const RETRIES_KEY = "throughline.retried";
 /** Of IndexedDB. */
 export const DATABASE = "throughline";
 

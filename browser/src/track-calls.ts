@@ -73,11 +73,9 @@ export function trackCalls(
 ): CallTracker {
   const { _config: config, _losses: losses } = agent;
   let calls: Call[] = [];
-  /** Firefox and WebKit, which have no deliveryType, may start a request some time after it was handed to them. */
-  const late = !("deliveryType" in PerformanceResourceTiming.prototype);
   let outer: Call | undefined;
 
-  const isTimed = (call: Call) => call._url.startsWith("http");
+  const isTimed = (call: Call) => /^https?:/.test(call._url);
   const publish = (call: Call) => {
     // Without its timing entry it stays, so that this is not taken for another call's; other schemes have none.
     if (call._entry || !isTimed(call)) calls = calls.filter((other) => other !== call);
@@ -172,7 +170,8 @@ export function trackCalls(
           !call._entry &&
           call._url === url &&
           call._start <= start &&
-          start <= ((late ? call._end : call._to) ?? start),
+          // Firefox and WebKit, which have no deliveryType, may start a request some time after it was handed to them.
+          start <= (("deliveryType" in entry ? call._to : call._end) ?? start),
       );
       const [owner] = owners;
       if (!owner || owners.length > 1) return;

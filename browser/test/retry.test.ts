@@ -137,7 +137,6 @@ describe("not sent again", () => {
   test.for([
     ["POST", { method: "POST" }],
     ["PUT", { method: "PUT" }],
-    ["redirect: error", { redirect: "error" }],
   ] as const)("%s", async ([, init], { page, other, start }) => {
     await start({ crossOriginUrlPattern: other.origin });
     const failed = await page.evaluate(
