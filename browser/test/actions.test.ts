@@ -96,6 +96,7 @@ test("a new interaction ends the one before", async ({ page, app, open, leave })
   await app.received("/two");
   await page.evaluate(() => fetch("/release?one"));
   const two = await leave("/two");
+  await app.event((event) => event["action.name"] === "2");
   const [first, second] = actions(app);
   expect(actions(app).map((event) => event["action.name"])).toEqual(["1", "2"]);
   expect(two["action.id"]).toBe(second?.id);
