@@ -191,8 +191,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       if (json.length > MAX_EVENT_LENGTH) losses._count("too_large");
       else if (sender._queue.length < MAX_EVENTS) sender._queue.push({ _json: json, _head: head });
       else losses._count("buffer_full");
-      if (sender._queue.length < BATCH_EVENTS || wait > BATCH_MS) schedule();
-      else flush();
+      (sender._queue.length < BATCH_EVENTS || wait > BATCH_MS ? schedule : flush)();
     },
     _leave(gone) {
       for (room = LAST_LENGTH; room > 0 && sender._queue.length; ) send(BATCH_LENGTH, true, gone);

@@ -1,5 +1,4 @@
 import type { Identity } from "./identity";
-import type { Api } from "./public-api";
 import { resolveConfig, type ScriptOptions } from "./resolve-config";
 import { running } from "./running";
 import { type Feature, startAgent } from "./start-agent";
@@ -13,8 +12,8 @@ export function initAgent(options: ScriptOptions, identify: () => Identity, feat
   try {
     const place = running();
     if (place.api) throw "another one runs";
-    const api: Partial<Api> = {};
-    const agent = startAgent(resolveConfig(options), identify(), features, place.ended, api);
+    const agent = startAgent(resolveConfig(options), identify(), features, place.ended);
+    const { _api: api } = agent;
     api.flush = agent._flush;
     api.shutdown = () => {
       const flushed = agent._flush();

@@ -87,7 +87,6 @@ export function startAgent(
   identity: Identity,
   features: readonly Feature[],
   since: number,
-  api: Partial<Api>,
 ): Agent {
   const losses = createLosses();
   const guard = losses._guard;
@@ -108,7 +107,7 @@ export function startAgent(
     _identity: identity,
     _losses: losses,
     _since: since,
-    _api: api,
+    _api: {},
     _calls: [],
     _xhrs: new WeakMap(),
     _resources: [],
