@@ -103,6 +103,8 @@ test.for(ENGINES)("%s: back and forward are views", async ([, before], { app, op
     await fetch("/end");
   });
   await leave("/end");
+  // Each view has beacons of its own.
+  await expect.poll(() => navigations(app).length, { timeout: 10_000 }).toBe(6);
   const paths = navigations(app).map((event) => new URL(String(event["url.full"])).pathname);
   expect(paths).toEqual(["/page", "/one", "/two", "/one", "/two", "/three"]);
   expect(new Set(navigations(app).map((event) => viewOf(app, event))).size).toBe(6);
@@ -123,8 +125,10 @@ test.for(ENGINES)(
       await fetch("/end");
     });
     await leave("/end");
-    // Of routes: items, item 7, and back to none.
-    expect(navigations(app).map((event) => event["navigation.type"])).toEqual(["navigate", "soft", "soft", "soft"]);
+    // Of routes: items, item 7, and back to none. Each has beacons of its own.
+    await expect
+      .poll(() => navigations(app).map((event) => event["navigation.type"]), { timeout: 10_000 })
+      .toEqual(["navigate", "soft", "soft", "soft"]);
   },
 );
 
