@@ -13,6 +13,8 @@ export interface Agent {
   script?: Buffer;
   /** Of the script element. */
   attributes?: string;
+  /** A second script, which the first loads. */
+  later?: Buffer;
   /** Transferred size of the script. */
   brotli: number;
 }
@@ -44,6 +46,7 @@ export async function buildAgents(folder: string): Promise<Agent[]> {
       name: "Throughline",
       versions: `@throughline/browser ${versionOf("..")}`,
       script: own,
+      later: readFileSync(join(folder, "../dist/throughline-idle.js")),
       attributes: 'data-application-id="745a78fe5b6e57f6"',
       brotli: transferred(own),
     },

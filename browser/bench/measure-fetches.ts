@@ -2,7 +2,7 @@ import type { Agent } from "./build-agents";
 import type { Chromium, Session } from "./chromium";
 import { type MainThread, mainThread } from "./main-thread";
 import { openPage } from "./open-page";
-import type { Server, Tally } from "./server";
+import { LATER_PATH, type Server, type Tally } from "./server";
 
 export interface Fetched extends MainThread {
   /** What JavaScript holds after a garbage collection, in bytes. */
@@ -32,6 +32,7 @@ export async function measureFetches(
   return browser.withPage(async (page) => {
     await openPage(page, server.page(agent, "warm"));
     if (agent.script) await evaluate(page, `(${untilLinked})()`);
+    if (agent.later) await evaluate(page, `(${untilLoaded})("${LATER_PATH}")`);
 
     const before = await mainThread(page);
     await evaluate(page, `(${fetchItems})(${count}, ${burst})`);
@@ -58,6 +59,16 @@ async function untilLinked(): Promise<void> {
     if (await response.json()) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+}
+
+/** Runs in the page: until this script has come and run. */
+async function untilLoaded(path: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    new PerformanceObserver((list) => {
+      if (list.getEntries().some(({ name }) => name.endsWith(path))) resolve();
+    }).observe({ type: "resource", buffered: true });
+  });
+  await new Promise((resolve) => requestIdleCallback(resolve));
 }
 
 /** Runs in the page. */

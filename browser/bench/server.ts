@@ -38,6 +38,9 @@ const INTAKES: Record<string, { status: number; type?: string; body?: string }> 
   "/datadog": { status: 202, type: "application/json", body: "{}" },
 };
 
+/** What gzip begins with (RFC 1952, section 2.3.1): ours says its coding by nothing else. */
+const GZIP = Buffer.of(0x1f, 0x8b);
+
 const DECODERS: Record<string, (body: Buffer) => Buffer> = {
   gzip: gunzipSync,
   deflate: inflateSync,
@@ -77,7 +80,8 @@ export async function startServer(agents: Agent[]): Promise<Server> {
       const intake = INTAKES[url.pathname];
       if (!intake) tally?.refused.add(url.pathname);
       if (tally && intake) {
-        const body = DECODERS[request.headers["content-encoding"] ?? ""]?.(wire) ?? wire;
+        const coding = request.headers["content-encoding"] ?? (wire.subarray(0, 2).equals(GZIP) ? "gzip" : "");
+        const body = DECODERS[coding]?.(wire) ?? wire;
         tally.beacons++;
         tally.bytes += body.length;
         tally.wireBytes += wire.length;
@@ -91,6 +95,11 @@ export async function startServer(agents: Agent[]): Promise<Server> {
       response.setHeader("Content-Type", "text/javascript");
       response.setHeader("Cache-Control", "max-age=86400"); // V8 keeps code only of what is in the cache
       response.end(agent.script);
+      return;
+    }
+    if (url.pathname === LATER_PATH && agent?.later) {
+      response.setHeader("Content-Type", "text/javascript");
+      response.end(agent.later);
       return;
     }
     if (url.pathname === "/page" && agent) {
@@ -133,6 +142,9 @@ export async function startServer(agents: Agent[]): Promise<Server> {
       }),
   };
 }
+
+/** What ours loads when the page is idle. */
+export const LATER_PATH = "/throughline-idle.js";
 
 const scriptPath = (version: string) => `/agent.js?version=${version}`;
 
