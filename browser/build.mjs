@@ -1,5 +1,6 @@
 // Builds dist/ and fails when an entry is over its budget in size-budget.json.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, gzipSync, constants as zlib } from "node:zlib";
@@ -9,7 +10,7 @@ import { shortNames } from "./short-names.mjs";
 
 process.chdir(import.meta.dirname);
 
-const banner = "/*! Throughline, web-vitals (Google LLC); Apache-2.0 */\n";
+const banner = "/*! Throughline, web-vitals by Google; Apache-2.0 */\n";
 
 const shared = {
   bundle: true,
@@ -20,37 +21,54 @@ const shared = {
 
 const nameShort = shortNames(["src/script.ts", "src/index.ts", "src/core.ts", "src/worker.ts"]);
 
-/** One file without imports, as small as it can be. */
-async function script(options) {
-  const { outputFiles } = await build({ ...shared, ...options, minifySyntax: true, write: false });
-  const [{ text: bundle }] = outputFiles;
-  const short = Object.entries(nameShort(bundle)).map(([name, letter]) => [`$${name}`, letter]);
-  const { code } = await minify(bundle, {
-    ecma: 2021,
-    module: options.format === "esm",
-    toplevel: true,
-    compress: { passes: 4, pure_getters: true, unsafe_arrows: true, unsafe_methods: true },
-    mangle: { toplevel: true, properties: { regex: /^_/ } },
-    nameCache: { vars: { props: {} }, props: { props: Object.fromEntries(short) } },
-    format: { preamble: "" },
-  });
-  return code;
+/** Scripts without imports, as small as they can be. They call internal properties by the same names, so they can work together. */
+async function scripts(...entries) {
+  const bundles = await Promise.all(
+    entries.map(async (entry) => {
+      const { outputFiles } = await build({ ...shared, format: "iife", ...entry, minifySyntax: true, write: false });
+      return outputFiles[0].text;
+    }),
+  );
+  const short = Object.entries(nameShort(bundles.join("\n"))).map(([name, letter]) => [`$${name}`, letter]);
+  const names = Object.fromEntries(short);
+  const version = createHash("sha256").update(JSON.stringify(names)).digest("hex").slice(0, 6);
+  const shrink = async (bundle, i) => {
+    const { code } = await minify(bundle.replaceAll("NAMES_VERSION", JSON.stringify(version)), {
+      ecma: 2021,
+      module: entries[i].format === "esm",
+      toplevel: true,
+      compress: {
+        passes: 4,
+        hoist_funs: true,
+        inline: 1,
+        pure_getters: true,
+        unsafe_arrows: true,
+        unsafe_methods: true,
+      },
+      mangle: { toplevel: true, properties: { regex: /^_/ } },
+      nameCache: { vars: { props: {} }, props: { props: { ...names } } },
+      format: { preamble: "" },
+    });
+    return code;
+  };
+  return Promise.all(bundles.map(shrink));
 }
 
 /** A script that is nothing but this. */
-const text = (contents) => ({ stdin: { contents, resolveDir: "." }, format: "iife" });
+const text = (contents) => ({ stdin: { contents, resolveDir: "." } });
 
 for (const file of readdirSync("dist")) {
   if (file !== ".gitkeep") rmSync(join("dist", file), { recursive: true });
 }
-const scripts = {
-  "throughline.js": { entryPoints: ["src/script.ts"], format: "iife" },
-  "throughline-worker.js": text(`import * as api from "./src/worker"; self.throughline = { ...api };`),
-  "throughline-vitals.js": { entryPoints: ["src/attribute-vitals.ts"], format: "esm" },
-};
-for (const [file, options] of Object.entries(scripts)) {
-  writeFileSync(join("dist", file), banner + (await script(options)));
-}
+const write = (file, code) => writeFileSync(join("dist", file), banner + code);
+const [agent, idle] = await scripts(
+  { entryPoints: ["src/script.ts"] },
+  { entryPoints: ["src/idle-features.ts"], format: "esm" },
+);
+write("throughline.js", agent);
+write("throughline-idle.js", idle);
+const [worker] = await scripts(text(`import * as api from "./src/worker"; self.throughline = { ...api };`));
+write("throughline-worker.js", worker);
 
 const entries = ["index", "core", "worker"];
 await build({
@@ -60,6 +78,7 @@ await build({
   format: "esm",
   splitting: true,
   mangleProps: /^_/,
+  define: { NAMES_VERSION: JSON.stringify("npm") },
   packages: "external",
 });
 const tsc = join("node_modules", ".bin", "tsc");
@@ -92,10 +111,12 @@ for (const file of readdirSync("dist/npm")) {
   if (file.endsWith(".d.ts") && !reached.has(file.slice(0, -5))) rmSync(join("dist/npm", file));
 }
 
-/** What a bundle that uses the package so weighs. */
+const [core] = await scripts(text(`import { init } from "./src/core"; init({ applicationId: "" });`));
+/** What a bundle that uses the package so weighs; and the file that comes later, which explains web vitals. */
 const scenarios = {
-  "linking core": await script(text(`import { init } from "./src/core"; init({ applicationId: "" });`)),
+  "linking core": core,
   everything: readFileSync("dist/throughline.js"),
+  "when idle": readFileSync("dist/throughline-idle.js"),
 };
 const budgets = JSON.parse(readFileSync("size-budget.json", "utf8"));
 for (const [scenario, code] of Object.entries(scenarios)) {

@@ -13,10 +13,10 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// The files that pages load, each a classic script.
+// The files that pages load: classic scripts, and a module that the first of them imports.
 const (
 	AgentFile  = "throughline.js"        // the agent, for <script src>
-	VitalsFile = "throughline-vitals.js" // what the agent loads once the page is idle
+	IdleFile   = "throughline-idle.js"   // what the agent loads once the page is idle
 	WorkerFile = "throughline-worker.js" // for web workers
 )
 
@@ -29,7 +29,7 @@ var ErrNotBuilt = errors.New(`browser: the agent is not built; run "make build" 
 func File(name string) ([]byte, error) { return read(dist, name) }
 
 func read(files fs.ReadFileFS, name string) ([]byte, error) {
-	if !slices.Contains([]string{AgentFile, VitalsFile, WorkerFile}, name) {
+	if !slices.Contains([]string{AgentFile, IdleFile, WorkerFile}, name) {
 		return nil, fmt.Errorf("browser: %q is no file of the agent: %w", name, fs.ErrNotExist)
 	}
 	script, err := files.ReadFile("dist/" + name)

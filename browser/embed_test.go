@@ -16,7 +16,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
 		}
 	}
-	if got, err := read(built, VitalsFile); !errors.Is(err, ErrNotBuilt) || got != nil {
+	if got, err := read(built, IdleFile); !errors.Is(err, ErrNotBuilt) || got != nil {
 		t.Errorf("a file that is not built beside others that are: %q, %v", got, err)
 	}
 	for _, name := range []string{"index.js", "", "../embed.go", "dist/throughline.js"} {
@@ -32,7 +32,7 @@ func TestFile(t *testing.T) {
 
 // The embedded folder itself must be readable, built or not.
 func TestEmbedded(t *testing.T) {
-	for _, name := range []string{AgentFile, VitalsFile, WorkerFile} {
+	for _, name := range []string{AgentFile, IdleFile, WorkerFile} {
 		script, err := File(name)
 		if err != nil && !errors.Is(err, ErrNotBuilt) {
 			t.Fatal(err)

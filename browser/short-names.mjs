@@ -2,7 +2,8 @@
 // name: text of few names compresses better than text of many. What objects there are is read off the types.
 import ts from "typescript-api";
 
-const LETTERS = [..."etrnioaslucfdphmvgybwkxqSTOERINMAPCULHDBJFZGKVWXYQjz_$"];
+/** In an order that makes the text compress well: letters that local names have too come first. */
+const LETTERS = [..."etrnifcsluapdomhv$ybwkBqSNHPIxTMA_CZLRgKJFOGQVWXYEjzDU"];
 
 const isInternal = (name) => /^_[a-z]/i.test(name);
 

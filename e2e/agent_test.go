@@ -39,7 +39,7 @@ func agentFile(t *testing.T, name string) []byte {
 }
 
 func TestAgentFilesMayBeLoadedByAnyPage(t *testing.T) {
-	for _, name := range []string{"/throughline.js", "/throughline-vitals.js", "/throughline-worker.js"} {
+	for _, name := range []string{"/throughline.js", "/throughline-idle.js", "/throughline-worker.js"} {
 		if len(agentFile(t, name)) == 0 {
 			t.Errorf("GET %s: empty", name)
 		}
@@ -118,7 +118,7 @@ func TestGzippedBeaconsOfAStrictPageAreTaken(t *testing.T) {
 		chromedp.Navigate(page.URL),
 		// The second file is loaded when the page is idle.
 		chromedp.Evaluate[chromedp.Void](`new Promise((loaded) => new PerformanceObserver((list) => {
-			if (list.getEntries().some((e) => e.name.endsWith("/throughline-vitals.js") && e.responseStatus === 200)) loaded();
+			if (list.getEntries().some((e) => e.name.endsWith("/throughline-idle.js") && e.responseStatus === 200)) loaded();
 		}).observe({ type: "resource", buffered: true }))`, chromedp.EvalAwaitPromise),
 	)
 	if err != nil {

@@ -1,9 +1,7 @@
-import { answerWorkers } from "./answer-workers";
-import { compressBeacons } from "./compress-beacons";
 import { deferBeacons } from "./defer-beacons";
 import { filterEvents } from "./filter-events";
 import { giveHeaders } from "./give-headers";
-import { keepOffline } from "./keep-offline";
+import { type LoadIdle, loadWhenIdle } from "./load-when-idle";
 import { markRequests } from "./mark-requests";
 import { markUser } from "./mark-user";
 import { maskUrls } from "./mask-urls";
@@ -18,15 +16,14 @@ import { tellTimings } from "./tell-timings";
 import { trackActions } from "./track-actions";
 import { trackErrors } from "./track-errors";
 import { trackEvents } from "./track-events";
-import { trackLongFrames } from "./track-long-frames";
 import { trackViews } from "./track-views";
 import { trackVisibility } from "./track-visibility";
-import { type Attribute, trackVitals } from "./track-vitals";
+import { trackVitals } from "./track-vitals";
 
 const nothing = () => {};
 
-/** Everything that the agent can do on a page; load brings what explains web vitals. */
-export function allFeatures(options: Options, load: () => Promise<{ attribute: Attribute }>): Feature[] {
+/** Everything that the agent can do on a page; load brings what can wait. */
+export function allFeatures(options: Options, load: LoadIdle): Feature[] {
   return [
     tellTimings,
     measureClock,
@@ -38,18 +35,14 @@ export function allFeatures(options: Options, load: () => Promise<{ attribute: A
     sampleResources(options.resourceSampleRate ?? 1),
     markRequests,
     giveHeaders,
-    compressBeacons,
     deferBeacons,
-    answerWorkers,
     trackViews,
     trackActions,
     trackErrors,
     trackEvents,
-    trackLongFrames,
     trackVisibility,
-    trackVitals(load),
+    trackVitals,
     filterEvents(options.beforeSend ?? nothing),
-    // Last: when the page is left, it keeps what the others tell then.
-    keepOffline,
+    loadWhenIdle(load),
   ];
 }

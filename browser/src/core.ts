@@ -18,6 +18,7 @@ export function init(options: CoreOptions, features: readonly Feature[] = []): v
 export { answerWorkers } from "./answer-workers";
 export { compressBeacons } from "./compress-beacons";
 export { deferBeacons } from "./defer-beacons";
+export { explainVitals } from "./explain-vitals";
 export { filterEvents } from "./filter-events";
 export { giveHeaders } from "./give-headers";
 export { keepOffline } from "./keep-offline";

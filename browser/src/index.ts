@@ -11,6 +11,6 @@ export * from "./public-api";
  * endpoint nothing starts. There is one agent a page.
  */
 export function init(options: Options): void {
-  const features = allFeatures(options, () => import("./attribute-vitals"));
+  const features = allFeatures(options, () => import("./idle-features"));
   initWithConsent(options, pageIdentity, features);
 }

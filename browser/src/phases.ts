@@ -11,7 +11,10 @@ export function phases(entry: PerformanceEntry, names: RegExp): Record<string, n
   return result;
 }
 
+const known: Record<string, string> = {};
+
 /** An attribute's name as the wire has it. */
 export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  known[name] ??= name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return known[name];
 }

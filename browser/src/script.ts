@@ -12,12 +12,12 @@ import { warn } from "./warn";
 const script = document.currentScript as HTMLScriptElement | null;
 const source = script?.src || document.baseURI;
 /** An import has the rights, as by a nonce, of the script that asks for it, and needs no element. */
-const vitals = new URL("throughline-vitals.js", source).href;
+const idle = new URL("throughline-idle.js", source).href;
 
 /** Starts the agent where the script element has no `data-application-id`. */
 function init(options: Options): void {
-  const features = allFeatures(options, () => import(vitals));
-  initWithConsent({ ...options, _scripts: [source, vitals] } as ScriptOptions, pageIdentity, features);
+  const features = allFeatures(options, () => import(idle));
+  initWithConsent({ ...options, _scripts: [source, idle] } as ScriptOptions, pageIdentity, features);
 }
 
 /** An option as an attribute says it; one that is empty, but for those that are on by being there, says nothing. */
@@ -52,7 +52,7 @@ const otherwise: Api = {
 };
 const throughline: Record<string, unknown> = { init };
 for (const name in otherwise) throughline[name] = forward(name as keyof Api, otherwise[name as keyof Api]);
-Object.assign(self, { throughline });
+(self as unknown as { throughline: unknown }).throughline = throughline;
 const data = script?.dataset;
 if (data && "applicationId" in data) {
   const options: Record<string, unknown> = { endpoint: new URL("/beacon", source) };

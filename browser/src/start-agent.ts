@@ -56,6 +56,8 @@ export interface Agent {
   /** The field that names the user's action to which events of this moment belong; without one: of now. */
   _action?: (at?: number) => object;
   _activity?: Activity;
+  /** What explains the value that a web vital has; undefined where that is not known. */
+  _explain?: (name: string, value: number) => object | undefined;
   /** Whose the events of this moment are. */
   _head(): Head;
   /** Whose the events of the page load are. */
@@ -82,12 +84,7 @@ const MAX_WAITING = 50;
 const KINDS: Record<string, "fetch" | "xhr" | undefined> = { fetch: "fetch", xmlhttprequest: "xhr" };
 
 /** Starts what links requests, and the features. What the page did before since is left out. */
-export function startAgent(
-  config: Config,
-  identity: Identity,
-  features: readonly Feature[],
-  since: number,
-): Agent {
+export function startAgent(config: Config, identity: Identity, features: readonly Feature[], since: number): Agent {
   const losses = createLosses();
   const guard = losses._guard;
   const page = self.document as (Document & { prerendering?: boolean }) | undefined;

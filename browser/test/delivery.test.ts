@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
 import { NOTICE } from "./compare";
-import { APPLICATION, STILL, test } from "./fixture";
+import { APPLICATION, hasAll, STILL, test } from "./fixture";
 import type { BeaconEvent, Server } from "./server";
 
 // How beacons go home: packed, one at a time, when the page is left, and after the network came back.
@@ -29,6 +29,7 @@ describe("compression", () => {
 
   test("a large beacon is packed, without a preflight on another origin", async ({ page, app, other, start }) => {
     await start({ endpoint: `${other.origin}/beacon` });
+    await hasAll(page);
     await page.evaluate(tell);
     await other.event(named("many"));
     const [sent, unpacked] = lengths(other);
@@ -40,6 +41,7 @@ describe("compression", () => {
 
   test("the page notices nothing of it", async ({ page, app, start }) => {
     await start({}, NOTICE);
+    await hasAll(page);
     await page.evaluate(tell);
     await app.event(named("many"));
     const [sent, unpacked] = lengths(app);
@@ -49,6 +51,7 @@ describe("compression", () => {
 
   test("a small one is not", async ({ page, app, start }) => {
     await start();
+    await hasAll(page);
     const small = () => app.beaconBytes.findIndex((bytes) => bytes < 1_000);
     // Until one has no more in it than this event.
     while (small() < 0) {
@@ -65,6 +68,7 @@ describe("compression", () => {
     ["fails", 'window.CompressionStream = class { constructor() { throw new Error("broken"); } };'],
   ] as const)("where CompressionStream %s, beacons go as they are", async ([, change], { page, app, start }) => {
     await start({}, change);
+    await hasAll(page);
     await page.evaluate(tell);
     await app.event(named("many"));
     const [sent, unpacked] = lengths(app);
@@ -78,6 +82,7 @@ describe("compression", () => {
         constructor() { super({ transform: () => new Promise(() => {}) }); }
       };`,
     );
+    await hasAll(page);
     await page.evaluate((hideIt) => {
       for (let i = 0; i < 10; i++) kept.agent.addEvent("packing", { text: "the same text ".repeat(10) });
       kept.agent.flush();
@@ -238,6 +243,7 @@ describe("a page that is left", () => {
     "%s: its events arrive with the next page, once",
     async ([, { offline, status, flushed }], { page, context, app, start }) => {
       await start();
+      await hasAll(page);
       await page.evaluate(() => kept.agent.flush());
       if (offline) {
         await context.setOffline(true);
@@ -269,6 +275,7 @@ describe("a page that is left", () => {
       `const { fetch } = window;
       window.fetch = (...args) => window.hanging ? new Promise(() => {}) : fetch(...args);`,
     );
+    await hasAll(page);
     await page.evaluate(() => kept.agent.flush());
     await context.setOffline(true);
     await page.evaluate(async () => {
@@ -293,6 +300,7 @@ describe("a page that is left", () => {
       kept.exported.init({ applicationId });
       await kept.exported.flush();
     }, APPLICATION);
+    await hasAll(tab);
     await context.setOffline(true);
     await tab.evaluate(async () => {
       kept.exported.addEvent("kept");
@@ -306,6 +314,7 @@ describe("a page that is left", () => {
 
   test("keeps a bounded part: the newest", async ({ page, app, start }) => {
     await start();
+    await hasAll(page);
     await page.evaluate(() => kept.agent.flush());
     app.answerBeacon = () => 503;
     await page.evaluate(async () => {
@@ -326,6 +335,7 @@ describe("a page that is left", () => {
 
   test("sends what it kept by itself when it is online again", async ({ page, context, app, start }) => {
     await start();
+    await hasAll(page);
     await page.evaluate(() => kept.agent.flush());
     await context.setOffline(true);
     await page.evaluate(async () => {

@@ -65,6 +65,16 @@ export const STILL = `
     },
   };`;
 
+/** Resolves when the agent on this page has what comes once the page is idle, as a file or as a chunk of the package. */
+export async function hasAll(page: Page): Promise<void> {
+  // A text, since Vitest puts something else in the place of import().
+  await page.evaluate(`new Promise((resolve) => {
+    new PerformanceObserver((list) => {
+      for (const { name } of list.getEntries()) if (/\\/[a-z-]*idle[^/]*$/.test(name)) resolve(name);
+    }).observe({ type: "resource", buffered: true });
+  }).then((name) => import(name)).then(() => undefined)`);
+}
+
 /** A test with a browser profile, a page and two origins of its own. */
 export const test = plain.extend<Fixtures>({
   engine: [

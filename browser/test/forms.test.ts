@@ -124,7 +124,7 @@ test.for(Object.entries(POLICIES))(
           );
           observer.observe();
           const look = () => {
-            if (!performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/throughline-vitals.js")))
+            if (!performance.getEntriesByType("resource").some(({ name }) => name.endsWith("/throughline-idle.js")))
               return;
             for (const report of observer.takeRecords()) found.push(JSON.stringify(report));
             resolve(found);

@@ -53,7 +53,7 @@ const FEATURES = {
   consent: "globalPrivacyControl",
   compression: "CompressionStream",
   "deferred beacons": "fetchLater",
-  offline: "indexedDB",
+  offline: "createObjectStore",
   workers: "BroadcastChannel",
   views: "startView",
   actions: "pointerType",
@@ -79,19 +79,30 @@ test("the core with one feature brings this one alone", async () => {
   expect(code).not.toContain(FEATURES.offline);
 });
 
-test("everything brings all of them, and attribution in a chunk of its own", async () => {
+/** Those that come when the page is idle. */
+const IDLE = ["compression", "offline", "workers", "long frames"];
+
+test("everything brings all of them, what can wait in a chunk of its own", async () => {
   const chunks = await bundle(`import { init } from "@throughline/browser"; init({ applicationId: "" });`);
-  const { "stdin.js": main = "", ...others } = chunks;
-  const [[, attribution = ""] = []] = Object.entries(others).filter(([name]) => name.startsWith("attribute-vitals"));
-  const shared = Object.entries(others).filter(([name]) => name.startsWith("chunk"));
-  const loaded = main + shared.map(([, code]) => code).join("\n");
-  for (const [feature, mark] of Object.entries(FEATURES)) expect(loaded, feature).toContain(mark);
-  expect(attribution).toContain("resource_load_delay");
-  expect(loaded).not.toContain("resource_load_delay");
-  expect(main).toMatch(/import\("\.\/attribute-vitals/);
+  const [idle = ""] = Object.keys(chunks).filter((name) => name.startsWith("idle-features"));
+  /** What comes with a chunk: itself, and the chunks that it imports from the beginning. */
+  const withImports = (name: string, seen = new Set<string>()): string => {
+    if (seen.has(name)) return "";
+    seen.add(name);
+    const code = chunks[name] ?? "";
+    const imported = [...code.matchAll(/^import[^;]*"\.\/(.+?)"/gm)].map(([, other = ""]) => withImports(other, seen));
+    return code + imported.join("\n");
+  };
+  const main = withImports("stdin.js");
+  for (const [feature, mark] of [...Object.entries(FEATURES), ["attribution", "resource_load_delay"] as const]) {
+    expect(withImports(idle) + main, feature).toContain(mark);
+    if (feature === "attribution" || IDLE.includes(feature)) expect(main, feature).not.toContain(mark);
+    else expect(main, feature).toContain(mark);
+  }
+  expect(main).toMatch(/import\("\.\/idle-features/);
 });
 
-test("vite keeps attribution in a chunk of its own", async () => {
+test("vite keeps what can wait in a chunk of its own", async () => {
   const { build: viteBuild } = await import("vite");
   writeFileSync(join(project, "main.js"), `import { init } from "@throughline/browser"; init({ applicationId: "" });`);
   await viteBuild({
@@ -106,10 +117,10 @@ test("vite keeps attribution in a chunk of its own", async () => {
     readFileSync(join(project, "vite", "assets", name), "utf8"),
   ]);
   const [main] = chunks.filter(([name]) => name?.startsWith("main"));
-  const [attribution] = chunks.filter(([name]) => name?.startsWith("attribute-vitals"));
+  const [idle] = chunks.filter(([name]) => name?.startsWith("idle-features"));
   expect(main?.[1]).toContain("unhandledrejection");
   expect(main?.[1]).not.toContain("resource_load_delay");
-  expect(attribution?.[1]).toContain("resource_load_delay");
+  expect(idle?.[1]).toContain("resource_load_delay");
 });
 
 const CONSUMER = `

@@ -56,7 +56,7 @@ export const HANG = -1;
 
 const SCRIPTS: Record<string, string> = {
   "/throughline.js": "../dist/throughline.js",
-  "/throughline-vitals.js": "../dist/throughline-vitals.js",
+  "/throughline-idle.js": "../dist/throughline-idle.js",
   "/throughline-worker.js": "../dist/throughline-worker.js",
   "/web-vitals.js": "../node_modules/web-vitals/dist/web-vitals.js",
   "/web-vitals.attribution.js": "../node_modules/web-vitals/dist/web-vitals.attribution.js",

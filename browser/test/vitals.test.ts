@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { APPLICATION, test } from "./fixture";
+import { APPLICATION, hasAll, test } from "./fixture";
 import type { BeaconEvent } from "./server";
 
 // Web vitals, and what explains them. What their values are is held against the browser's own in beacon.test.ts.
@@ -7,8 +7,8 @@ import type { BeaconEvent } from "./server";
 const vital = (name: string) => (event: BeaconEvent) => event["web_vital.name"] === name;
 
 /** To be run in the page: waits until the second file has come, and was taken in. */
-const attributed = `timed("/throughline-vitals.js")
-  .then(() => import("/throughline-vitals.js"))
+const attributed = `timed("/throughline-idle.js")
+  .then(() => import("/throughline-idle.js"))
   .then(() => new Promise((resolve) => requestIdleCallback(resolve)))`;
 
 /** A page without frames is never idle, and web-vitals looks at what happened when it is. */
@@ -74,13 +74,26 @@ test("CLS says what moved", async ({ page, app, open }) => {
 });
 
 test("without the second file they are told without", async ({ page, app, open }) => {
-  app.missing.push("/throughline-vitals.js");
+  app.missing.push("/throughline-idle.js");
   await open({ before, html: "<h1>Hello</h1>" });
   expect(await page.evaluate(() => PerformanceObserver.supportedEntryTypes)).toContain("largest-contentful-paint");
   await page.click("h1");
   const lcp = await app.event(vital("LCP"));
   expect(lcp["web_vital.value"]).toBeGreaterThan(0);
   expect(lcp).not.toHaveProperty("web_vital.target");
+});
+
+test("a second file of another version is left alone, and counted", async ({ page, app, open }) => {
+  app.scripts.set(
+    "/throughline-idle.js",
+    `export const version = "another"; export const idleFeatures = [() => { window.ran = true; }];`,
+  );
+  await open({ before });
+  await hasAll(page);
+  await page.evaluate(() => fetch("/a"));
+  await page.goto("about:blank");
+  await app.event((event) => String(event["url.full"]).endsWith("/a"));
+  await expect.poll(() => app.beacons.map(({ dropped }) => dropped).filter(Boolean)).toEqual([{ not_loaded: 1 }]);
 });
 
 test("the package brings the same by an import of its own", async ({ page, app, start }) => {

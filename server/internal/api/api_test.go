@@ -348,7 +348,7 @@ func TestFilesBesideTheAgentAreServedWhereTheyAreBuilt(t *testing.T) {
 	if len(etags) != len(built) {
 		t.Errorf("the ETags %v of %d files", etags, len(built))
 	}
-	for _, path := range []string{"/" + browser.VitalsFile, "/throughline-vitals.0123456789ab.js", "/throughline.0123456789ab.js"} {
+	for _, path := range []string{"/" + browser.IdleFile, "/throughline-idle.0123456789ab.js", "/throughline.0123456789ab.js"} {
 		if resp, body := ask(t, h, http.MethodGet, path, ""); resp.StatusCode != http.StatusNotFound || !strings.Contains(string(body), `"error"`) {
 			t.Errorf("%s, which is not there: status %d, %s", path, resp.StatusCode, body)
 		}

@@ -23,7 +23,7 @@ const immutable = "public, max-age=31536000, immutable"
 
 // routeAgent serves the browser agent and, as far as they are built, the files that go with it.
 func routeAgent(mux *routes, file func(name string) ([]byte, error)) error {
-	for _, name := range []string{browser.AgentFile, browser.VitalsFile, browser.WorkerFile} {
+	for _, name := range []string{browser.AgentFile, browser.IdleFile, browser.WorkerFile} {
 		script, err := file(name)
 		switch {
 		case errors.Is(err, browser.ErrNotBuilt) && name != browser.AgentFile:

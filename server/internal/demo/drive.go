@@ -161,7 +161,7 @@ func (d *driver) steps() []step {
 	back := chromedp.Evaluate[chromedp.Void]("history.back()")
 	// A page that is clicked before it is painted has no LCP, and what explains an interaction must be there before it.
 	look := step{"look at the page, painted and with all of the agent", steps(
-		observed("largest-contentful-paint", "true"), observed("resource", `entry.name.endsWith("/throughline-vitals.js")`))}
+		observed("largest-contentful-paint", "true"), observed("resource", `entry.name.endsWith("/throughline-idle.js")`))}
 	return []step{
 		{"open the shop", steps(chromedp.Navigate(d.cfg.URLs.Shop+"/"), chromedp.WaitReady(homeReady))},
 		look,

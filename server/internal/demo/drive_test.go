@@ -48,7 +48,7 @@ func newStandInServer(t *testing.T, script string) *standInServer {
 			s.served()
 		}
 	})
-	mux.HandleFunc("GET /throughline-vitals.js", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /throughline-idle.js", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript")
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 	})

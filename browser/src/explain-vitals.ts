@@ -1,20 +1,20 @@
 import { type MetricWithAttribution, onCLS, onFCP, onINP, onLCP, onTTFB } from "web-vitals/attribution";
 import { round } from "./round";
-import type { Attribute } from "./track-vitals";
+import type { Agent } from "./start-agent";
 
 const MAX_SELECTOR = 200;
 
-/** Keeps what explains each metric, from the entries that the browser has buffered on. */
-export const attribute: Attribute = (told) => {
+/** Keeps what explains each web vital, from the entries that the browser has buffered on. */
+export function explainVitals(agent: Agent): void {
   const latest = new Map<string, MetricWithAttribution>();
   const keep = (metric: MetricWithAttribution) => latest.set(metric.name, metric);
   for (const observe of [onLCP, onINP, onCLS, onFCP, onTTFB]) observe(keep, { reportAllChanges: true });
-  return (name, value) => {
+  agent._explain = (name, value) => {
     const metric = latest.get(name);
     // Another value is explained by something else.
-    return metric?.value === value ? explain(metric, told) : undefined;
+    return metric?.value === value ? explain(metric, agent._config._told) : undefined;
   };
-};
+}
 
 function explain(metric: MetricWithAttribution, told: (url: string) => string): object {
   const fields: Record<string, unknown> = {};
