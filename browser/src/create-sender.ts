@@ -8,7 +8,7 @@ export interface Sender {
   readonly _queue: Item[];
   /** How long the events of a beacon may be. */
   _limit: number;
-  /** Queues an event. It goes home with others of the same session and attributes. */
+  /** Queues an event. It goes home with others of the same head. */
   _enqueue(event: object, head: Head): void;
   /** Takes the first of these items that may go home together, no longer than the limit if they are several. */
   _takeBatch(items: Item[], limit: number): Batch;

@@ -2,15 +2,13 @@ import { answerWorkers } from "./answer-workers";
 import { compressBeacons } from "./compress-beacons";
 import { explainVitals } from "./explain-vitals";
 import { keepOffline } from "./keep-offline";
-import type { Feature } from "./start-agent";
+import type { Agent, Feature } from "./start-agent";
 import { trackLongFrames } from "./track-long-frames";
 
-/** The version of the internal names of this build; files of different builds cannot work together. */
+/** Of this build's internal names. */
 declare const NAMES_VERSION: string;
-export const version = NAMES_VERSION;
 
-/** What can wait until the page is idle: a file of its own, so that the one that pages begin with is small. */
-export const idleFeatures: readonly Feature[] = [
+const features: readonly Feature[] = [
   explainVitals,
   trackLongFrames,
   compressBeacons,
@@ -18,3 +16,12 @@ export const idleFeatures: readonly Feature[] = [
   // Last: when the page is left, it keeps what the others tell then.
   keepOffline,
 ];
+
+/**
+ * Starts what can wait until the page is idle: a file of its own, so that the one that pages begin with is small. It throws
+ * where the agent calls what is internal by other names, as when one of the two files is a cache's.
+ */
+export function startIdle(agent: Agent, version: string): void {
+  if (version !== NAMES_VERSION) throw version;
+  for (const feature of features) agent._losses._guard(() => feature(agent));
+}

@@ -1,9 +1,10 @@
-import type { Feature } from "./start-agent";
+import type { Agent, Feature } from "./start-agent";
 import { whenIdle } from "./when-idle";
 
-/** Brings the features that can wait, and the version of the names by which they call what is the agent's own. */
-export type LoadIdle = () => Promise<{ idleFeatures: readonly Feature[]; version: string }>;
+/** Brings what starts the features that can wait, if it is of the same version of internal names. */
+export type LoadIdle = () => Promise<{ startIdle(agent: Agent, version: string): void }>;
 
+/** Of this build's internal names. */
 declare const NAMES_VERSION: string;
 
 /** How long a busy page keeps them waiting. */
@@ -15,10 +16,8 @@ export function loadWhenIdle(load: LoadIdle): Feature {
     let ended = false;
     const start = async () => {
       try {
-        const { idleFeatures, version } = await load();
-        // One of the two files may be of a browser's cache.
-        if (version !== NAMES_VERSION) throw version;
-        for (const feature of idleFeatures) if (!ended) agent._losses._guard(() => feature(agent));
+        const { startIdle } = await load();
+        if (!ended) startIdle(agent, NAMES_VERSION);
       } catch {
         agent._losses._count("not_loaded");
       }

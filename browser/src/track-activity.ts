@@ -33,7 +33,7 @@ export function trackActivity(agent: Agent): Activity {
   const touchAll = (at?: number) => {
     for (const lasting of open.values()) touch(lasting, at);
   };
-  const mutations = new MutationObserver(() => touchAll());
+  const mutations = new MutationObserver(() => agent._losses._guard(touchAll));
   agent._undo.push(() => mutations.disconnect());
   agent._leaving.push(() => {
     for (const lasting of open.values()) lasting._end();
