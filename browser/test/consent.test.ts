@@ -145,10 +145,8 @@ test("revoke() in one tab ends the others", async ({ page, context, app, start }
     kept.exported.init({ applicationId });
     kept.exported.revoke();
   }, APPLICATION);
-  await page.evaluate(async () => {
-    while (window.fetch !== kept.fetch) await new Promise((resolve) => setTimeout(resolve));
-    await fetch("/after");
-  });
+  await expect.poll(() => page.evaluate(() => window.fetch === kept.fetch), { timeout: 10_000 }).toBe(true);
+  await page.evaluate(() => fetch("/after"));
   expect((await app.received("/after"))[0]?.headers).not.toHaveProperty("traceparent");
   expect(await page.evaluate(erased)).toBe(true);
   expect(await page.evaluate(stored)).toEqual([]);

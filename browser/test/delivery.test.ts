@@ -282,7 +282,7 @@ describe("a page that is left", () => {
       Object.assign(window, { hanging: true });
       kept.agent.addEvent("kept");
       kept.agent.flush();
-      await new Promise((resolve) => setTimeout(resolve));
+      await new Promise((resolve) => requestAnimationFrame(resolve));
       kept.agent.addEvent("kept too");
     });
     await page.goto("about:blank");
