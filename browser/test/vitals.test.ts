@@ -54,7 +54,8 @@ test("INP says what was acted upon, and what took the time", async ({ page, app,
   await page.goto("about:blank");
   const inp = await app.event(vital("INP"));
   expect(inp).toMatchObject({ "web_vital.target": "#slow", "web_vital.interaction_type": "pointer" });
-  expect(inp["web_vital.processing_duration"]).toBeGreaterThanOrEqual(79);
+  // Firefox counts in milliseconds, at both ends.
+  expect(inp["web_vital.processing_duration"]).toBeGreaterThanOrEqual(78);
 });
 
 test("CLS says what moved", async ({ page, app, open }) => {
