@@ -112,7 +112,7 @@ for (const file of readdirSync("dist/npm")) {
 }
 
 const [core] = await scripts(text(`import { init } from "./src/core"; init({ applicationId: "" });`));
-/** What a bundle that uses the package so weighs; and the file that comes later, which explains web vitals. */
+/** What a bundle that uses the package so weighs; and the file that comes when the page is idle. */
 const scenarios = {
   "linking core": core,
   everything: readFileSync("dist/throughline.js"),

@@ -77,6 +77,7 @@ export function trackErrors(agent: Agent): void {
   );
   agent._listen(self, "securitypolicyviolation", (event: SecurityPolicyViolationEvent) => {
     const { blockedURI: uri, effectiveDirective: directive, disposition } = event;
+    if (uri === agent._config._endpoint) return;
     const enforced = disposition === "enforce";
     for (const call of agent._track._open()) {
       if (enforced && call._url === uri && !call._status) call._error = "csp";

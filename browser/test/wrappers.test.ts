@@ -12,8 +12,8 @@ const { resolve } = createRequire(import.meta.url);
 /** The worker that MSW's own command puts into an application. */
 const MSW_WORKER = resolve("msw").replace(/lib.*/, "lib/mockServiceWorker.js");
 
-interface Library {
-  /** A module that puts it into place, and what call needs into window.library. */
+interface Client {
+  /** A module that puts it into place, and what call needs into window.client. */
   setup: string;
   /** Calls /a?trace, and resolves with the text of the answer. */
   call: string;
@@ -27,52 +27,52 @@ interface Library {
   external?: boolean;
 }
 
-const LIBRARIES: Record<string, Library> = {
+const CLIENTS: Record<string, Client> = {
   "axios over XMLHttpRequest": {
-    setup: `import axios from "axios"; window.library = axios;`,
-    call: `library.get("/a?trace").then(({ data }) => data)`,
+    setup: `import axios from "axios"; window.client = axios;`,
+    call: `client.get("/a?trace").then(({ data }) => data)`,
     kind: "xhr",
   },
   "axios over fetch": {
-    setup: `import axios from "axios"; window.library = axios.create({ adapter: "fetch" });`,
-    call: `library.get("/a?trace").then(({ data }) => data)`,
+    setup: `import axios from "axios"; window.client = axios.create({ adapter: "fetch" });`,
+    call: `client.get("/a?trace").then(({ data }) => data)`,
     kind: "fetch",
   },
   ky: {
-    setup: `import ky from "ky"; window.library = ky;`,
-    call: `library.get("/a?trace").text()`,
+    setup: `import ky from "ky"; window.client = ky;`,
+    call: `client.get("/a?trace").text()`,
     kind: "fetch",
   },
   jQuery: {
-    setup: `import $ from "jquery"; window.library = $;`,
-    call: `library.ajax("/a?trace", { dataType: "text" })`,
+    setup: `import $ from "jquery"; window.client = $;`,
+    call: `client.ajax("/a?trace", { dataType: "text" })`,
     kind: "xhr",
   },
   "Sentry with its traceparent, by fetch": {
     setup: `import * as Sentry from "@sentry/browser"; ${sentry()}`,
-    call: `library.startSpan({ name: "test" }, () => fetch("/a?trace").then((answer) => answer.text()))`,
+    call: `client.startSpan({ name: "test" }, () => fetch("/a?trace").then((answer) => answer.text()))`,
     kind: "fetch",
     external: true,
   },
   "Sentry with its traceparent, by XMLHttpRequest": {
     setup: `import * as Sentry from "@sentry/browser"; ${sentry()}`,
-    call: `library.startSpan({ name: "test" }, () => xhr("/a?trace").then(({ text }) => text))`,
+    call: `client.startSpan({ name: "test" }, () => xhr("/a?trace").then(({ text }) => text))`,
     kind: "xhr",
     external: true,
   },
   "zone.js, by fetch": {
     setup: `import "zone.js"; ${zone()}`,
-    call: `library.run(() => fetch("/a?trace").then((answer) => answer.text().then((text) => text + Zone.current.name)))
+    call: `client.run(() => fetch("/a?trace").then((answer) => answer.text().then((text) => text + Zone.current.name)))
       .then((text) => text.replace("mine", ""))`,
     kind: "fetch",
-    used: "library.scheduled > 0",
+    used: "client.scheduled > 0",
   },
   "zone.js, by XMLHttpRequest": {
     setup: `import "zone.js"; ${zone()}`,
-    call: `library.run(() => xhr("/a?trace").then(({ text }) => text + Zone.current.name))
+    call: `client.run(() => xhr("/a?trace").then(({ text }) => text + Zone.current.name))
       .then((text) => text.replace("mine", ""))`,
     kind: "xhr",
-    used: "library.scheduled > 0",
+    used: "client.scheduled > 0",
   },
   "the whatwg-fetch polyfill": {
     setup: `import { fetch } from "whatwg-fetch"; window.fetch = fetch;`,
@@ -92,7 +92,7 @@ function sentry(): string {
       tracePropagationTargets: [/\\/a/],
       transport: () => ({ send: async () => ({}), flush: async () => true }),
     });
-    window.library = Sentry;`;
+    window.client = Sentry;`;
 }
 
 function zone(): string {
@@ -102,7 +102,7 @@ function zone(): string {
       name: "mine",
       onScheduleTask: (parent, current, target, task) => (scheduled++, parent.scheduleTask(target, task)),
     });
-    window.library = { run: (task) => zone.run(task), get scheduled() { return scheduled; } };`;
+    window.client = { run: (task) => zone.run(task), get scheduled() { return scheduled; } };`;
 }
 
 async function bundle(contents: string): Promise<string> {
@@ -116,14 +116,14 @@ async function bundle(contents: string): Promise<string> {
   return outputFiles[0]?.text ?? "";
 }
 
-/** Opens a page that has the library in front of the agent, or behind it. */
+/** Opens a page that has the client in front of the agent, or behind it. */
 async function openWith(
   page: { goto(url: string): Promise<unknown> },
   app: Server,
-  library: Pick<Library, "setup">,
+  client: Pick<Client, "setup">,
   order: string,
 ): Promise<void> {
-  const script = await bundle(library.setup);
+  const script = await bundle(client.setup);
   app.scripts.set("/before.js", order === "behind" ? "" : script);
   app.scripts.set("/behind.js", order === "behind" ? script : "");
   const query = new URLSearchParams({
@@ -135,13 +135,13 @@ async function openWith(
   await page.goto(`${app.origin}/page?${query}`);
 }
 
-describe.each(Object.keys(LIBRARIES))("%s", (name) => {
-  const library = LIBRARIES[name] as Library;
+describe.each(Object.keys(CLIENTS))("%s", (name) => {
+  const client = CLIENTS[name] as Client;
 
   test.for(["in front", "behind"])("%s", async (order, { page, app }) => {
-    await openWith(page, app, library, order);
-    expect(await page.evaluate(library.call)).toBe("ok");
-    expect(await page.evaluate(library.used ?? "true")).toBe(true);
+    await openWith(page, app, client, order);
+    expect(await page.evaluate(client.call)).toBe("ok");
+    expect(await page.evaluate(client.used ?? "true")).toBe(true);
     await page.evaluate(() => timed("/a?trace"));
     // A polyfill's request, the agent's own too, does not outlast the page.
     await page.evaluate(() => throughline.flush());
@@ -151,7 +151,7 @@ describe.each(Object.keys(LIBRARIES))("%s", (name) => {
     expect(about()).toHaveLength(1);
     const [event] = about();
     expect(event).toMatchObject({
-      "request.kind": (order === "in front" && library.kindInFront) || library.kind,
+      "request.kind": (order === "in front" && client.kindInFront) || client.kind,
       "request.server_timing_hint": "received",
       "http.response.status_code": 200,
     });
@@ -159,7 +159,7 @@ describe.each(Object.keys(LIBRARIES))("%s", (name) => {
     const [request] = await app.received("/a");
     expect(request?.headers.traceparent).toMatch(new RegExp(`^00-${event?.["trace.id"]}-${event?.["span.id"]}-0\\d$`));
     expect(request?.headers.tracestate?.match(/@dtr=/g)).toHaveLength(1);
-    if (!library.external) expect(event?.["request.trace_context_hint"]).toBe("set");
+    if (!client.external) expect(event?.["request.trace_context_hint"]).toBe("set");
   });
 });
 
@@ -169,10 +169,10 @@ test.for(["in front", "behind"])("MSW %s: what it answers, and what it lets thro
     import { http, HttpResponse } from "msw";
     import { setupWorker } from "msw/browser";
     const worker = setupWorker(http.get("/mocked", ({ request }) => HttpResponse.text(request.headers.get("traceparent"))));
-    window.library = { start: () => worker.start({ quiet: true, onUnhandledRequest: "bypass" }) };`;
+    window.client = { start: () => worker.start({ quiet: true, onUnhandledRequest: "bypass" }) };`;
   await openWith(page, app, { setup }, order);
   const [mocked, byXhr, through] = await page.evaluate<[string, string, string]>(`(async () => {
-    await library.start();
+    await client.start();
     const text = (url) => fetch(url).then((answer) => answer.text());
     return [await text("/mocked"), (await xhr("/mocked")).text, await text("/a?trace")];
   })()`);
