@@ -94,7 +94,10 @@ test("a new interaction ends the one before", async ({ page, app, open, leave })
   await app.received("/one");
   await page.click("#two");
   await app.received("/two");
-  await page.evaluate(() => fetch("/release?one"));
+  await page.evaluate(async () => {
+    await fetch("/release?one");
+    await timed("/one?hold=one");
+  });
   const two = await leave("/two");
   await app.event((event) => event["action.name"] === "2");
   const [first, second] = actions(app);

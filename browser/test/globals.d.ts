@@ -28,6 +28,7 @@ declare global {
     unhandled: unknown[];
     seen: string[];
     broken: boolean;
+    vitals: Promise<void>;
     warned: string[];
     errors: string[];
     pass: (ms: number) => void;

@@ -32,8 +32,36 @@ const breakableAttribute = `
     },
   });`;
 
-/** Of web-vitals, which runs unguarded and has no use for what is broken here. */
-const NO_VITALS = `Object.defineProperty(PerformanceObserver, "supportedEntryTypes", { value: ["resource"] });`;
+/**
+ * Web-vitals runs unguarded, so it must be done before anything breaks: it observes nothing here, and kept.vitals resolves
+ * when both files of the agent have come and no timer without a delay, which it looks at the page in, is left.
+ */
+const VITALS_DONE = `
+  Object.defineProperty(PerformanceObserver, "supportedEntryTypes", { value: ["resource"] });
+  {
+    const { setTimeout: later } = window;
+    let timers = 0;
+    window.setTimeout = (run, delay, ...rest) => {
+      if (delay) return later(run, delay, ...rest);
+      timers++;
+      return later(() => {
+        timers--;
+        run(...rest);
+      });
+    };
+    const ready = async (list) => {
+      const second = list.getEntries().find(({ name }) => name.endsWith("idle.js"));
+      if (!second) return;
+      await import(second.name);
+      while (timers) await new Promise((resolve) => requestAnimationFrame(resolve));
+      done();
+    };
+    let done;
+    kept.vitals = new Promise((resolve) => {
+      done = resolve;
+    });
+    new PerformanceObserver(ready).observe({ type: "resource", buffered: true });
+  }`;
 
 /** How often the agent says that it failed. */
 const failures = (app: Server) =>
@@ -42,11 +70,8 @@ const failures = (app: Server) =>
 /** In the page: a bit of everything that the agent looks at. Gives what the page saw of it. */
 const live = async () => {
   const seen: unknown[] = [];
-  const turn = () => new Promise((resolve) => requestAnimationFrame(resolve));
-  const load = performance.getEntriesByType("navigation")[0] as PerformanceNavigationTiming;
-  while (!load.loadEventEnd) await turn();
-  // By the second frame web-vitals, which looks at the page in a timer after that, has done so.
-  for (let frame = 0; frame < 2; frame++) await turn();
+  const { throughline } = window as { throughline?: { flush(): Promise<void> } };
+  if (throughline) await kept.vitals;
   const frame = document.createElement("iframe");
   document.body.append(frame, document.createElement("button"));
   const last = timed("/last");
@@ -89,7 +114,6 @@ const live = async () => {
     document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
     Reflect.deleteProperty(document, "visibilityState");
   });
-  const { throughline } = window as { throughline?: { flush(): Promise<void> } };
   await attempt("flush", () => throughline?.flush());
   await attempt("last", async () => (await fetch("/last")).text());
   await last;
@@ -117,7 +141,7 @@ describe.each([
   // One that a browser has not is taken away where it has.
   const attribute = path.endsWith("initiatorType");
   const before =
-    NO_VITALS +
+    VITALS_DONE +
     (path === "navigator.sendBeacon" ? "delete window.fetchLater;" : "") +
     (attribute ? breakableAttribute : breakable(path));
 

@@ -17,7 +17,13 @@ const OPTIONS: Record<Name, LaunchOptions> = {
     ],
   },
   // The channel is Playwright's word for "over WebDriver BiDi": its other way needs a Firefox of its own making.
-  firefox: { executablePath: process.env.FIREFOX || "/usr/bin/firefox-esr", channel: "moz-firefox" },
+  firefox: {
+    executablePath: process.env.FIREFOX || "/usr/bin/firefox-esr",
+    channel: "moz-firefox",
+    // A driver goes to another page as the address bar does, and the hang monitor then cuts off what script is running:
+    // by chance the agent's while it sends its last beacon. After a click on a link it does not.
+    firefoxUserPrefs: { "dom.ipc.processHangMonitor": false },
+  },
 };
 
 /** Starts a Chromium that all workers share, or a Firefox for each of them. */
