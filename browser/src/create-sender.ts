@@ -123,9 +123,7 @@ export function createSender(agent: Agent, fetch: typeof self.fetch): Sender {
       const body = `{"v":1,"sent":${performance.timeOrigin + performance.now()},${batch._rest}`;
       // What the browser takes and cannot deliver is lost, so what would fail is kept as long as the page is. What is under
       // way when it goes fails too.
-      if (leaving && navigator.onLine && (gone || wait === BATCH_MS)) {
-        if (sender._defer?.(body) || (gone && navigator.sendBeacon(config._endpoint, body))) return true;
-      }
+      if (leaving && navigator.onLine && (gone || wait === BATCH_MS) && sender._defer?.(body)) return true;
       const packed = (!leaving && (await sender._compress?.(body))) || body;
       if (forgotten) return false;
       const response = await fetch(config._endpoint, {

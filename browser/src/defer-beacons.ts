@@ -2,7 +2,7 @@ import type { Agent } from "./start-agent";
 
 /**
  * Hands the last beacons of a page to fetchLater, where the browser has it: they take nothing from the 64 KiB that the
- * page's own calls with keepalive share.
+ * page's own calls with keepalive share. Where neither that nor keepalive is known, they go by sendBeacon.
  */
 export function deferBeacons(agent: Agent): void {
   agent._sender._defer = (body) => {
@@ -15,7 +15,8 @@ export function deferBeacons(agent: Agent): void {
       });
       return true;
     } catch {
-      return false;
+      // Firefox has it since 133.
+      return !("keepalive" in Request.prototype) && navigator.sendBeacon(agent._config._endpoint, body);
     }
   };
 }

@@ -92,6 +92,7 @@ test("a new interaction ends the one before", async ({ page, app, open, leave })
   });
   await page.click("#one");
   await app.received("/one");
+  await page.evaluate(() => settled());
   await page.click("#two");
   await app.received("/two");
   await page.evaluate(async () => {

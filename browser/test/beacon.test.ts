@@ -74,9 +74,10 @@ describe("content", () => {
       ["resource", "/style.css"],
     ]);
     for (const event of app.events.filter((sent) => sent.type === "request")) {
-      const timing = event["performance.timing"];
-      expect(timing.request_start).toBeGreaterThanOrEqual(0);
-      expect(timing.response_start).toBeGreaterThanOrEqual(timing.request_start ?? 0);
+      // WebKit, which rounds to whole ms, may say 0 of a document, as of what it does not know.
+      const { request_start: asked = 0, ...timing } = event["performance.timing"];
+      expect(asked).toBeGreaterThanOrEqual(0);
+      expect(timing.response_start ?? asked).toBeGreaterThanOrEqual(asked);
       expect(timing.response_end).toBe(event.duration);
     }
 

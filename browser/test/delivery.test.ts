@@ -132,6 +132,15 @@ describe("leaving", () => {
     await app.event(named("last"));
   });
 
+  test("where keepalive is not known either, sendBeacon is", async ({ page, app, start }) => {
+    await start({}, `window.fetchLater = undefined; delete Request.prototype.keepalive; (${count})();`);
+    await page.evaluate(() => kept.agent.flush());
+    await page.evaluate(() => kept.agent.addEvent("last"));
+    await page.evaluate(hide);
+    await app.event(named("last"));
+    expect(await page.evaluate(() => (window as unknown as { counts: object }).counts)).toHaveProperty("sendBeacon", 1);
+  });
+
   test("what cannot be sent then stays, and goes out later", async ({ page, app, start }) => {
     await start({}, "window.fetchLater = undefined;");
     await page.evaluate(() => kept.agent.flush());

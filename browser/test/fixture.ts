@@ -173,6 +173,11 @@ function defineHelpers(): void {
         }
         request.send(options.body);
       }),
+    settled: async () => {
+      const frame = () => new Promise<number>((resolve) => requestAnimationFrame(resolve));
+      const first = await frame(); // which may have begun before this was called
+      while ((await frame()) - first < 50);
+    },
     timed: (url: string) =>
       new Promise((resolve) => {
         const name = new URL(url, document.baseURI).href;

@@ -11,6 +11,9 @@ declare global {
   /** Resolves when the page can read the timing entry of this URL, and so when the agent has been given it. */
   function timed(url: string): Promise<PerformanceResourceTiming>;
 
+  /** Resolves when more than 30 ms have passed: what the user does then is an action of its own. */
+  function settled(): Promise<void>;
+
   /** The classic script's functions. */
   const throughline: typeof agent;
 

@@ -102,6 +102,7 @@ const live = async () => {
     history.replaceState(null, "", "/replaced");
     return location.pathname;
   });
+  await settled();
   for (let i = 0; i < 2; i++) await attempt("click", () => document.querySelector("button")?.click());
   await attempt("mutations", () => {
     document.body.append("text");
