@@ -67,3 +67,25 @@ func ExampleMiddleware() {
 	// trace
 	// traceparent
 }
+
+// The pages of one's own shops see which trace answered; other sites' do not.
+func ExampleOriginRules() {
+	origins := new(throughline.OriginRules)
+	if err := origins.Replace(servertiming.Rule{Matcher: servertiming.EndsWith, Pattern: ".shop.example"}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	m := throughline.Middleware{Origins: origins}
+	handler := otelhttpNewHandler(m.Wrap(http.NotFoundHandler()), "server")
+	for _, origin := range []string{"https://www.shop.example", "https://evil.example"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Origin", origin)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		info := servertiming.Read(w.Result().Header.Values("Server-Timing")...)
+		fmt.Printf("%s %q\n", info.Outcome, w.Result().Header.Get("Timing-Allow-Origin"))
+	}
+	// Output:
+	// received "https://www.shop.example"
+	// not_available ""
+}

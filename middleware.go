@@ -23,16 +23,20 @@ var ErrNoSpan = errors.New("throughline: no active span in the request's context
 	"put the middleware inside the tracing one, as in otelhttp.NewHandler(throughline.Wrap(mux), \"server\")")
 
 // Middleware tells the page which trace answered it, by the response headers
-// Server-Timing and Timing-Allow-Origin, and the trace which session called it, by
-// attributes of the active span. The zero value is ready to use. It must not be
-// changed while Wrap runs; the handlers that Wrap makes keep no reference to it and
-// may serve many requests at once.
+// Server-Timing and Timing-Allow-Origin, and the trace which session called it, or that
+// Server-Timing may link it, by attributes of the active span. The zero value is ready to use. It must not be
+// changed while Wrap runs; the handlers that Wrap makes keep of it no more than Origins
+// and OnWarning, and may serve many requests at once.
 type Middleware struct {
 	// Tenant is the deployment whose dtr entries in tracestate are taken; those of
 	// others are ignored. Zero: tracecontext.DefaultTenant.
 	Tenant tracecontext.Tenant
 	// Entries are the metrics that Server-Timing gets. Zero: servertiming.DefaultEntries.
 	Entries servertiming.Entries
+	// Origins are the rules for the pages of other origins that may see the two headers
+	// (linking contract, section 4). They may be replaced while handlers serve. Nil: no
+	// rules, every origin may.
+	Origins *OriginRules
 	// OnWarning is told why a link is missing: an error that wraps [ErrNoSpan],
 	// tracecontext.ErrDtr or tracecontext.ErrDtrVersion, each at most once for a handler
 	// that Wrap made, whatever clients send. Requests are served all the same. It may
@@ -50,8 +54,9 @@ func Wrap(next http.Handler) http.Handler { return new(Middleware).Wrap(next) }
 // it adds nothing, and says so once. It panics where Tenant is malformed.
 //
 // At the moment the headers go out, Server-Timing is added beside whatever next has
-// put there, and Timing-Allow-Origin is set to "*" unless next has set it. Interim (1xx)
-// responses and hijacked connections get neither.
+// put there, and Timing-Allow-Origin is set unless next has set it: to "*", or with
+// rules to the origin that asks, if they let it, and the response varies by Origin.
+// Interim (1xx) responses and hijacked connections get neither.
 //
 // The [http.ResponseWriter] that next sees has Flush, Hijack and Push exactly where the
 // one below has them, and works with [http.ResponseController].
@@ -61,7 +66,7 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			panic(err)
 		}
 	}
-	return &handler{next: next, dtrKey: m.Tenant.Key(), entries: m.Entries, onWarning: m.OnWarning}
+	return &handler{next: next, dtrKey: m.Tenant.Key(), entries: m.Entries, origins: m.Origins, onWarning: m.OnWarning}
 }
 
 // handler is a wrapped handler.
@@ -69,6 +74,7 @@ type handler struct {
 	next      http.Handler
 	dtrKey    string
 	entries   servertiming.Entries
+	origins   *OriginRules
 	onWarning func(error)
 
 	warnedNoSpan, warnedDtr, warnedVersion atomic.Bool
@@ -83,13 +89,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
-	h.link(r, span, sc)
+	linked := h.link(r, span, sc)
 	rw := &responseWriter{
 		ResponseWriter: w,
+		request:        r,
 		entries:        h.entries,
+		origins:        h.origins,
 		traceID:        tracecontext.TraceID(sc.TraceID()),
 		spanID:         tracecontext.SpanID(sc.SpanID()),
 		flags:          tracecontext.Flags(sc.TraceFlags()),
+	}
+	if !linked && span.IsRecording() {
+		rw.candidate = span
 	}
 	// The server sends the headers of a handler that wrote nothing after its return; a
 	// handler further out may answer for one that panicked.
@@ -98,25 +109,30 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // link puts the TraceContext variant of frontend.link on the span where its trace
-// state holds the tenant's dtr entry (linking contract, section 5).
-func (h *handler) link(r *http.Request, span trace.Span, sc trace.SpanContext) {
+// state holds the tenant's dtr entry (linking contract, section 5), and reports whether
+// it holds one that can be read.
+func (h *handler) link(r *http.Request, span trace.Span, sc trace.SpanContext) bool {
 	value := sc.TraceState().Get(h.dtrKey)
 	if value == "" {
-		return
+		return false
 	}
 	d, err := tracecontext.ParseDtr(value)
-	switch {
-	case errors.Is(err, tracecontext.ErrDtrVersion):
+	if errors.Is(err, tracecontext.ErrDtrVersion) {
 		h.warnOnce(r, &h.warnedVersion, err)
-	case err != nil:
+		return false
+	}
+	if err != nil {
 		h.warnOnce(r, &h.warnedDtr, err)
-	case span.IsRecording():
+		return false
+	}
+	if span.IsRecording() {
 		span.SetAttributes(
 			attribute.String("frontend.link.session.id", d.SessionID),
 			attribute.String("frontend.link.rum.instance.id", d.InstanceID),
 			attribute.String("frontend.link.span.id", d.SpanID.String()),
 		)
 	}
+	return true
 }
 
 // warnOnce reports err unless warned says that its kind was reported before.

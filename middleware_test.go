@@ -511,6 +511,7 @@ func TestFrontendLink(t *testing.T) {
 		"frontend.link.rum.instance.id": "1777270045450K7QJCFPI7NLPJ913DJBJK2MLMAS2UG2F",
 		"frontend.link.span.id":         "97039bf817c8584a",
 	}
+	candidate := map[string]string{"frontend.link.is_linking_candidate": "true"}
 	for _, tt := range []struct {
 		name       string
 		tenant     tracecontext.Tenant
@@ -522,11 +523,11 @@ func TestFrontendLink(t *testing.T) {
 		{name: "ours", tracestate: dtrMember, flags: 1, want: link},
 		{name: "ours among others", tracestate: "rojo=1," + other + "1;x," + dtrMember, flags: 1, want: link},
 		{name: "tenant configured", tenant: "11111111-22222222", tracestate: dtrMember + "," + other + value, flags: 1, want: link},
-		{name: "another tenant", tracestate: other + value, flags: 1},
-		{name: "none", flags: 1},
+		{name: "another tenant", tracestate: other + value, flags: 1, want: candidate},
+		{name: "none", flags: 1, want: candidate},
 		{name: "not recording", tracestate: dtrMember},
-		{name: "malformed", tracestate: "7468726f-75676800@dtr=1;x", flags: 1, warning: tracecontext.ErrDtr},
-		{name: "unknown version", tracestate: "7468726f-75676800@dtr=2;x", flags: 1, warning: tracecontext.ErrDtrVersion},
+		{name: "malformed", tracestate: "7468726f-75676800@dtr=1;x", flags: 1, want: candidate, warning: tracecontext.ErrDtr},
+		{name: "unknown version", tracestate: "7468726f-75676800@dtr=2;x", flags: 1, want: candidate, warning: tracecontext.ErrDtrVersion},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var told warnings

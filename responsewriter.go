@@ -5,7 +5,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/throughline-rum/throughline/wire/servertiming"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -15,19 +19,26 @@ import (
 const (
 	headerServerTiming      = "Server-Timing"
 	headerTimingAllowOrigin = "Timing-Allow-Origin"
+	headerVary              = "Vary"
 )
 
 // responseWriter adds the headers to a response at the moment they go out.
 type responseWriter struct {
 	http.ResponseWriter
+	request *http.Request
 	entries servertiming.Entries
+	origins *OriginRules
 	traceID tracecontext.TraceID
 	spanID  tracecontext.SpanID
 	flags   tracecontext.Flags
-	done    bool // headers are added, or never will be
+	// candidate is the span that Server-Timing alone may link; nil where nothing records
+	// it, or the request brought what links it.
+	candidate trace.Span
+	done      bool // headers are added, or never will be
 
-	// Room for the headers' values, which spares an allocation each.
+	// Room for values, which spares an allocation each.
 	serverTiming, allowOrigin [1]string
+	attribute                 [1]attribute.KeyValue
 }
 
 // addHeaders adds the headers to the response, the first time that it is called.
@@ -37,6 +48,21 @@ func (w *responseWriter) addHeaders() {
 	}
 	w.done = true
 	header := w.Header()
+	decision := w.origins.decide(w.request)
+	if decision.VaryOrigin {
+		varyByOrigin(header)
+	}
+	if decision.ServerTiming {
+		w.addServerTiming(header)
+	}
+	if _, set := header[headerTimingAllowOrigin]; !set && decision.AllowOrigin != "" {
+		w.allowOrigin[0] = decision.AllowOrigin
+		header[headerTimingAllowOrigin] = w.allowOrigin[:]
+	}
+}
+
+// addServerTiming adds our metrics beside those that are there.
+func (w *responseWriter) addServerTiming(header http.Header) {
 	value := w.entries.Value(servertiming.Response{
 		TraceID:    w.traceID,
 		SpanID:     w.spanID,
@@ -44,18 +70,31 @@ func (w *responseWriter) addHeaders() {
 		ResponseID: newResponseID(),
 		Now:        time.Now(),
 	})
-	if value != "" {
-		if values := header[headerServerTiming]; len(values) > 0 {
-			header[headerServerTiming] = append(values, value)
-		} else {
-			w.serverTiming[0] = value
-			header[headerServerTiming] = w.serverTiming[:]
+	if value == "" {
+		return
+	}
+	if values := header[headerServerTiming]; len(values) > 0 {
+		header[headerServerTiming] = append(values, value)
+	} else {
+		w.serverTiming[0] = value
+		header[headerServerTiming] = w.serverTiming[:]
+	}
+	if w.candidate != nil {
+		w.attribute[0] = attribute.Bool("frontend.link.is_linking_candidate", true)
+		w.candidate.SetAttributes(w.attribute[:]...)
+	}
+}
+
+// varyByOrigin adds Origin to Vary where it is not there (RFC 9110, section 12.5.5).
+func varyByOrigin(header http.Header) {
+	for _, field := range header[headerVary] {
+		for name := range strings.SplitSeq(field, ",") {
+			if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, "Origin") {
+				return
+			}
 		}
 	}
-	if _, set := header[headerTimingAllowOrigin]; !set {
-		w.allowOrigin[0] = "*"
-		header[headerTimingAllowOrigin] = w.allowOrigin[:]
-	}
+	header[headerVary] = append(header[headerVary], "Origin")
 }
 
 // Unwrap lets http.ResponseController reach the writer below.

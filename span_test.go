@@ -41,7 +41,7 @@ func (s *testSpan) recorded() map[string]string {
 	defer s.mu.Unlock()
 	m := make(map[string]string)
 	for _, kv := range s.attributes {
-		m[string(kv.Key)] = kv.Value.AsString()
+		m[string(kv.Key)] = kv.Value.String()
 	}
 	return m
 }

@@ -104,17 +104,20 @@ func FuzzOriginOf(f *testing.F) {
 func FuzzDecide(f *testing.F) {
 	seed(f, ruleCases(f), func(c vectors.Case) []any {
 		rules := append(rulesOf(c), servertiming.Rule{})
-		return []any{string(rules[0].Matcher), rules[0].Pattern, c.Get("origin"), c.Get("referer"), c.Get("self")}
+		return []any{string(rules[0].Matcher), rules[0].Pattern, c.Get("origin"), c.Get("referer"), c.Get("self"), c.Get("own") == "yes"}
 	})
-	f.Fuzz(func(t *testing.T, matcher, pattern, origin, referer, self string) {
+	f.Fuzz(func(t *testing.T, matcher, pattern, origin, referer, self string, own bool) {
 		rule := servertiming.Rule{Matcher: servertiming.Matcher(matcher), Pattern: pattern}
 		set, err := servertiming.NewRuleSet(rule)
 		if err != nil {
 			return
 		}
-		d := set.Decide(servertiming.Request{Origin: origin, Referer: referer, Self: self})
+		d := set.Decide(servertiming.Request{Origin: origin, Referer: referer, Self: self, Own: own})
 		if !d.VaryOrigin {
 			t.Error("the answer depends on the origin, and the response does not vary by it")
+		}
+		if own && !d.ServerTiming {
+			t.Error("the server's own page does not get Server-Timing")
 		}
 		if d.AllowOrigin == "" {
 			return

@@ -94,6 +94,9 @@ type Request struct {
 	Origin  string // the Origin header; empty where there is none
 	Referer string // the Referer header; empty where there is none
 	Self    string // the origin under which the client reached this server; empty where not known
+	// Own: the browser says that the server's own page will read the answer, since it is the
+	// page that is being opened, or was asked for by one of the same origin.
+	Own bool
 }
 
 // Decision says what to do with the headers of a response.
@@ -113,8 +116,9 @@ type Decision struct {
 // set:
 //
 //   - an origin that matches gets both headers, Timing-Allow-Origin naming it;
-//   - the server's own origin, and a request that names none (same-origin, or not from
-//     a browser), get Server-Timing, which other origins' pages cannot read then;
+//   - the server's own origin, a request that is its Own, and one that names no origin
+//     (same-origin, or not from a browser), get Server-Timing, which other origins' pages
+//     cannot read then;
 //   - another origin gets neither. So does an opaque or malformed Origin ("null"): to
 //     allow it would be to allow every sandboxed page.
 func (s *RuleSet) Decide(r Request) Decision {
@@ -124,7 +128,7 @@ func (s *RuleSet) Decide(r Request) Decision {
 	origin := r.Origin
 	if origin != "" {
 		if !isOrigin(origin) {
-			return Decision{VaryOrigin: true}
+			return Decision{ServerTiming: r.Own, VaryOrigin: true}
 		}
 	} else if from, ok := OriginOf(r.Referer); ok {
 		origin = from
@@ -134,7 +138,7 @@ func (s *RuleSet) Decide(r Request) Decision {
 	if s.match(origin) {
 		return Decision{ServerTiming: true, AllowOrigin: origin, VaryOrigin: true}
 	}
-	return Decision{ServerTiming: origin == r.Self, VaryOrigin: true}
+	return Decision{ServerTiming: r.Own || origin == r.Self, VaryOrigin: true}
 }
 
 func (s *RuleSet) match(origin string) bool {

@@ -150,7 +150,7 @@ func TestOriginVectors(t *testing.T) {
 
 func ruleCases(tb testing.TB) []vectors.Case {
 	tb.Helper()
-	return vectors.Load(tb, "rules", "rule*", "origin", "referer", "self", "allow-origin", "vary")
+	return vectors.Load(tb, "rules", "rule*", "origin", "referer", "self", "own", "allow-origin", "vary")
 }
 
 func rulesOf(c vectors.Case) []servertiming.Rule {
@@ -175,7 +175,12 @@ func TestRuleVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := set.Decide(servertiming.Request{Origin: c.Get("origin"), Referer: c.Get("referer"), Self: c.Get("self")})
+			got := set.Decide(servertiming.Request{
+				Origin:  c.Get("origin"),
+				Referer: c.Get("referer"),
+				Self:    c.Get("self"),
+				Own:     c.Get("own") == "yes",
+			})
 			want := servertiming.Decision{
 				ServerTiming: c.Expect != "none",
 				AllowOrigin:  c.Get("allow-origin"),
