@@ -26,7 +26,7 @@ var ErrNoSpan = errors.New("throughline: no active span in the request's context
 // Server-Timing and Timing-Allow-Origin, and the trace which session called it, or that
 // Server-Timing may link it, by attributes of the active span. The zero value is ready to use. It must not be
 // changed while Wrap runs; the handlers that Wrap makes keep of it no more than Origins
-// and OnWarning, and may serve many requests at once.
+// and the functions, and may serve many requests at once.
 type Middleware struct {
 	// Tenant is the deployment whose dtr entries in tracestate are taken; those of
 	// others are ignored. Zero: tracecontext.DefaultTenant.
@@ -37,6 +37,9 @@ type Middleware struct {
 	// (linking contract, section 4). They may be replaced while handlers serve. Nil: no
 	// rules, every origin may.
 	Origins *OriginRules
+	// Skip says which requests are left alone: their responses get no header of ours, their
+	// spans no attribute. It may be called by several goroutines at once. Nil: none are.
+	Skip func(*http.Request) bool
 	// OnWarning is told why a link is missing: an error that wraps [ErrNoSpan],
 	// tracecontext.ErrDtr or tracecontext.ErrDtrVersion, each at most once for a handler
 	// that Wrap made, whatever clients send. Requests are served all the same. It may
@@ -66,7 +69,14 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			panic(err)
 		}
 	}
-	return &handler{next: next, dtrKey: m.Tenant.Key(), entries: m.Entries, origins: m.Origins, onWarning: m.OnWarning}
+	return &handler{
+		next:      next,
+		dtrKey:    m.Tenant.Key(),
+		entries:   m.Entries,
+		origins:   m.Origins,
+		skip:      m.Skip,
+		onWarning: m.OnWarning,
+	}
 }
 
 // handler is a wrapped handler.
@@ -75,6 +85,7 @@ type handler struct {
 	dtrKey    string
 	entries   servertiming.Entries
 	origins   *OriginRules
+	skip      func(*http.Request) bool
 	onWarning func(error)
 
 	warnedNoSpan, warnedDtr, warnedVersion atomic.Bool
@@ -82,6 +93,10 @@ type handler struct {
 
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.skip != nil && h.skip(r) {
+		h.next.ServeHTTP(w, r)
+		return
+	}
 	span := trace.SpanFromContext(r.Context())
 	sc := span.SpanContext()
 	if !sc.IsValid() || sc.IsRemote() {

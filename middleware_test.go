@@ -503,6 +503,34 @@ func TestWarningInServerLog(t *testing.T) {
 	}
 }
 
+// What is skipped is served as without the middleware, by the very writer.
+func TestSkip(t *testing.T) {
+	var told warnings
+	m := throughline.Middleware{
+		Skip:      func(r *http.Request) bool { return r.URL.Path == "/healthz" },
+		OnWarning: told.add,
+	}
+	var given http.ResponseWriter
+	h := m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { given = w }))
+	for path, skipped := range map[string]bool{"/healthz": true, "/": false} {
+		span := &testSpan{sc: spanContext(t, trace.FlagsSampled, dtrMember)}
+		w := httptest.NewRecorder()
+		traced(span, h).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if (given == w) != skipped {
+			t.Errorf("%s was served by a %T", path, given)
+		}
+		if !skipped {
+			wantOurs(t, w.Header())
+		} else if attributes := span.recorded(); len(w.Header()) != 0 || len(attributes) != 0 {
+			t.Errorf("%s: header %v, attributes %v", path, w.Header(), attributes)
+		}
+	}
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil))
+	if len(told.all) != 0 {
+		t.Errorf("warnings of a skipped request without a span: %v", told.all)
+	}
+}
+
 func TestFrontendLink(t *testing.T) {
 	const other = "11111111-22222222@dtr=" // another tenant
 	value := strings.TrimPrefix(dtrMember, "7468726f-75676800@dtr=")
