@@ -24,9 +24,9 @@ var ErrNoSpan = errors.New("throughline: no active span in the request's context
 
 // Middleware tells the page which trace answered it, by the response headers
 // Server-Timing and Timing-Allow-Origin, and the trace which session called it, or that
-// Server-Timing may link it, by attributes of the active span. The zero value is ready to use. It must not be
-// changed while Wrap runs; the handlers that Wrap makes keep of it no more than Origins
-// and the functions, and may serve many requests at once.
+// Server-Timing may link it, by attributes of the active span. The zero value is ready
+// to use. It must not be changed while Wrap runs; the handlers that Wrap makes keep of
+// it no more than Origins and the functions, and may serve many requests at once.
 type Middleware struct {
 	// Tenant is the deployment whose dtr entries in tracestate are taken; those of
 	// others are ignored. Zero: tracecontext.DefaultTenant.
@@ -107,9 +107,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	linked := h.link(r, span, sc)
 	rw := &responseWriter{
 		ResponseWriter: w,
+		handler:        h,
 		request:        r,
-		entries:        h.entries,
-		origins:        h.origins,
 		traceID:        tracecontext.TraceID(sc.TraceID()),
 		spanID:         tracecontext.SpanID(sc.SpanID()),
 		flags:          tracecontext.Flags(sc.TraceFlags()),

@@ -38,21 +38,13 @@ func (o *OriginRules) decide(r *http.Request) servertiming.Decision {
 	if set == nil {
 		return everyOrigin
 	}
-	request := servertiming.Request{Referer: r.Header.Get("Referer"), Own: isOwn(r.Header)}
-	switch origins := r.Header["Origin"]; len(origins) {
-	case 0:
-	case 1:
-		request.Origin = origins[0]
-		if isAtHost(request.Origin, r.Host) {
-			request.Self = request.Origin
-		}
-	default: // no browser sends several, and of them none can be believed
-		request.Origin = "null"
+	origin := strings.Join(r.Header["Origin"], ", ") // no browser sends several, and no rule matches what they are together
+	if origin == "" {
+		origin, _ = servertiming.OriginOf(r.Header.Get("Referer"))
 	}
-	if request.Origin == "" {
-		if origin, ok := servertiming.OriginOf(request.Referer); ok && isAtHost(origin, r.Host) {
-			request.Self = origin
-		}
+	request := servertiming.Request{Origin: origin, Own: isOwn(r.Header)}
+	if isAtHost(origin, r.Host) {
+		request.Self = origin
 	}
 	return set.Decide(request)
 }

@@ -25,9 +25,8 @@ const (
 // responseWriter adds the headers to a response at the moment they go out.
 type responseWriter struct {
 	http.ResponseWriter
+	handler *handler
 	request *http.Request
-	entries servertiming.Entries
-	origins *OriginRules
 	traceID tracecontext.TraceID
 	spanID  tracecontext.SpanID
 	flags   tracecontext.Flags
@@ -48,7 +47,7 @@ func (w *responseWriter) addHeaders() {
 	}
 	w.done = true
 	header := w.Header()
-	decision := w.origins.decide(w.request)
+	decision := w.handler.origins.decide(w.request)
 	if decision.VaryOrigin {
 		varyByOrigin(header)
 	}
@@ -63,7 +62,7 @@ func (w *responseWriter) addHeaders() {
 
 // addServerTiming adds our metrics beside those that are there.
 func (w *responseWriter) addServerTiming(header http.Header) {
-	value := w.entries.Value(servertiming.Response{
+	value := w.handler.entries.Value(servertiming.Response{
 		TraceID:    w.traceID,
 		SpanID:     w.spanID,
 		Flags:      w.flags,

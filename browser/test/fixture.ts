@@ -65,14 +65,19 @@ export const STILL = `
     },
   };`;
 
-/** Resolves when the agent on this page has what comes once the page is idle, as a file or as a chunk of the package. */
+/**
+ * A text that a page runs, since Vitest puts something else in the place of import(): resolves when the agent has what comes
+ * once the page is idle, as a file or as a chunk of the package.
+ */
+export const ALL_LOADED = `new Promise((resolve) => {
+  new PerformanceObserver((list) => {
+    for (const { name } of list.getEntries()) if (/\\/[a-z-]*idle[^/]*$/.test(name)) resolve(name);
+  }).observe({ type: "resource", buffered: true });
+}).then((name) => import(name)).then(() => undefined)`;
+
+/** Resolves when the agent on this page has all that it can do. */
 export async function hasAll(page: Page): Promise<void> {
-  // A text, since Vitest puts something else in the place of import().
-  await page.evaluate(`new Promise((resolve) => {
-    new PerformanceObserver((list) => {
-      for (const { name } of list.getEntries()) if (/\\/[a-z-]*idle[^/]*$/.test(name)) resolve(name);
-    }).observe({ type: "resource", buffered: true });
-  }).then((name) => import(name)).then(() => undefined)`);
+  await page.evaluate(ALL_LOADED);
 }
 
 /** A test with a browser profile, a page and two origins of its own. */

@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
 import { NOTICE, same } from "./compare";
-import { RECORD, test } from "./fixture";
+import { ALL_LOADED, RECORD, test } from "./fixture";
 import type { Server } from "./server";
 
 // What fails within the agent reaches nobody but its counter.
@@ -49,18 +49,9 @@ const VITALS_DONE = `
         run(...rest);
       });
     };
-    const ready = async (list) => {
-      const second = list.getEntries().find(({ name }) => name.endsWith("idle.js"));
-      if (!second) return;
-      await import(second.name);
+    kept.vitals = ${ALL_LOADED}.then(async () => {
       while (timers) await new Promise((resolve) => requestAnimationFrame(resolve));
-      done();
-    };
-    let done;
-    kept.vitals = new Promise((resolve) => {
-      done = resolve;
     });
-    new PerformanceObserver(ready).observe({ type: "resource", buffered: true });
   }`;
 
 /** How often the agent says that it failed. */
