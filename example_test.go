@@ -43,7 +43,7 @@ func ExampleWrap() {
 	}
 	// Output:
 	// received 4bf90000000000000000000000000036 *
-	// throughline: no active span in the request's context, so responses name no trace; put the middleware inside the tracing one, as in otelhttp.NewHandler(throughline.Wrap(mux), "server")
+	// throughline: no active span in the request's context, so responses name no trace; put the middleware inside the tracing one, as in otelhttp.NewHandler(throughline.Wrap(mux), "server"), or give the tracing one throughline.TracerProvider(provider)
 	// not_available 00000000000000000000000000000000
 }
 

@@ -4,6 +4,7 @@
 package throughline
 
 import (
+	"context"
 	"errors"
 	"log"
 	"math/rand/v2"
@@ -17,10 +18,12 @@ import (
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
-// ErrNoSpan reports a request whose context holds no span of this process. The usual
-// cause is the order of the handlers: the tracing one must be the outer one.
+// ErrNoSpan reports a request for which no span of this process was found. The usual
+// cause is the order of the handlers: the tracing one must be the outer one, or tell of
+// its spans by [TracerProvider].
 var ErrNoSpan = errors.New("throughline: no active span in the request's context, so responses name no trace; " +
-	"put the middleware inside the tracing one, as in otelhttp.NewHandler(throughline.Wrap(mux), \"server\")")
+	"put the middleware inside the tracing one, as in otelhttp.NewHandler(throughline.Wrap(mux), \"server\"), " +
+	"or give the tracing one throughline.TracerProvider(provider)")
 
 // Middleware tells the page which trace answered it, by the response headers
 // Server-Timing and Timing-Allow-Origin, and the trace which session called it, or that
@@ -37,6 +40,9 @@ type Middleware struct {
 	// (linking contract, section 4). They may be replaced while handlers serve. Nil: no
 	// rules, every origin may.
 	Origins *OriginRules
+	// SessionCookie is the cookie that names the session of documents and sub-resources,
+	// which no script can give headers. Zero: none is read.
+	SessionCookie SessionCookie
 	// Skip says which requests are left alone: their responses get no header of ours, their
 	// spans no attribute. It may be called by several goroutines at once. Nil: none are.
 	Skip func(*http.Request) bool
@@ -52,9 +58,10 @@ type Middleware struct {
 // Wrap returns new(Middleware).Wrap(next).
 func Wrap(next http.Handler) http.Handler { return new(Middleware).Wrap(next) }
 
-// Wrap returns a handler that serves with next and needs an active span in the
-// request's context, so it belongs inside the tracing middleware. Without one
-// it adds nothing, and says so once. It panics where Tenant is malformed.
+// Wrap returns a handler that serves with next and needs the request's span: the active
+// one of its context, where it is inside the tracing middleware, else the one that next
+// starts with a [TracerProvider]. Without one it adds nothing, and says so once. It panics
+// where Tenant or SessionCookie is malformed.
 //
 // At the moment the headers go out, Server-Timing is added beside whatever next has
 // put there, and Timing-Allow-Origin is set unless next has set it: to "*", or with
@@ -69,11 +76,15 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			panic(err)
 		}
 	}
+	if err := m.SessionCookie.Validate(); err != nil {
+		panic(err)
+	}
 	return &handler{
 		next:      next,
 		dtrKey:    m.Tenant.Key(),
 		entries:   m.Entries,
 		origins:   m.Origins,
+		cookie:    m.SessionCookie.Name,
 		skip:      m.Skip,
 		onWarning: m.OnWarning,
 	}
@@ -85,6 +96,7 @@ type handler struct {
 	dtrKey    string
 	entries   servertiming.Entries
 	origins   *OriginRules
+	cookie    string
 	skip      func(*http.Request) bool
 	onWarning func(error)
 
@@ -97,24 +109,14 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
+	rw := &responseWriter{ResponseWriter: w, handler: h, request: r}
 	span := trace.SpanFromContext(r.Context())
-	sc := span.SpanContext()
-	if !sc.IsValid() || sc.IsRemote() {
-		h.warnOnce(r, &h.warnedNoSpan, ErrNoSpan)
-		h.next.ServeHTTP(w, r)
-		return
-	}
-	linked := h.link(r, span, sc)
-	rw := &responseWriter{
-		ResponseWriter: w,
-		handler:        h,
-		request:        r,
-		traceID:        tracecontext.TraceID(sc.TraceID()),
-		spanID:         tracecontext.SpanID(sc.SpanID()),
-		flags:          tracecontext.Flags(sc.TraceFlags()),
-	}
-	if !linked && span.IsRecording() {
-		rw.candidate = span
+	if sc := span.SpanContext(); sc.IsValid() && !sc.IsRemote() {
+		h.link(&rw.entry, r, span, &sc)
+	} else {
+		rw.later = new(laterEntry)
+		rw.later.handler, rw.later.request = h, r
+		r = r.WithContext(context.WithValue(r.Context(), laterEntryKey{}, rw.later))
 	}
 	// The server sends the headers of a handler that wrote nothing after its return; a
 	// handler further out may answer for one that panicked.
@@ -122,11 +124,45 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(rw.expose(), r)
 }
 
-// link puts the TraceContext variant of frontend.link on the span where its trace
-// state holds the tenant's dtr entry (linking contract, section 5), and reports whether
-// it holds one that can be read.
-func (h *handler) link(r *http.Request, span trace.Span, sc trace.SpanContext) bool {
-	value := sc.TraceState().Get(h.dtrKey)
+// entrySpan is what a response says of its entry span.
+type entrySpan struct {
+	traceID tracecontext.TraceID
+	spanID  tracecontext.SpanID
+	flags   tracecontext.Flags
+	// candidate is the span where Server-Timing may link it; nil where nothing records it,
+	// or the trace context links it.
+	candidate trace.Span
+}
+
+// link fills in entry, and puts the session that called on the span: the TraceContext
+// variant of frontend.link where its trace state holds the tenant's dtr entry, else what
+// is common to both Cookie variants (linking contract, section 5).
+func (h *handler) link(entry *entrySpan, r *http.Request, span trace.Span, sc *trace.SpanContext) {
+	entry.traceID = tracecontext.TraceID(sc.TraceID())
+	entry.spanID = tracecontext.SpanID(sc.SpanID())
+	entry.flags = tracecontext.Flags(sc.TraceFlags())
+	if h.linkByTraceState(r, span, sc.TraceState().Get(h.dtrKey)) || !span.IsRecording() {
+		return
+	}
+	entry.candidate = span
+	if h.cookie != "" {
+		for _, cookie := range r.CookiesNamed(h.cookie) { // of several, the browser sends the one of the longest path first
+			session, err := tracecontext.ParseSession(cookie.Value)
+			if err != nil {
+				continue
+			}
+			span.SetAttributes(
+				attribute.String("frontend.link.session.id", session.SessionID),
+				attribute.String("frontend.link.rum.instance.id", session.InstanceID),
+			)
+			break
+		}
+	}
+}
+
+// linkByTraceState puts the TraceContext variant on the span, and reports whether value,
+// of the trace state's dtr entry, can be read.
+func (h *handler) linkByTraceState(r *http.Request, span trace.Span, value string) bool {
 	if value == "" {
 		return false
 	}

@@ -465,9 +465,7 @@ func TestNoSpan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told warnings
 			m := throughline.Middleware{OnWarning: told.add}
-			var seen http.ResponseWriter
 			h := m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				seen = w
 				w.WriteHeader(http.StatusTeapot)
 			}))
 			for range 3 {
@@ -475,9 +473,6 @@ func TestNoSpan(t *testing.T) {
 				h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
 				if w.Code != http.StatusTeapot || len(w.Header()) != 0 {
 					t.Errorf("status %d, headers %v", w.Code, w.Header())
-				}
-				if seen != http.ResponseWriter(w) {
-					t.Error("the writer was wrapped for nothing")
 				}
 			}
 			if len(told.all) != 1 || !errors.Is(told.all[0], throughline.ErrNoSpan) {

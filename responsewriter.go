@@ -7,12 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/throughline-rum/throughline/wire/servertiming"
-	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
 
 // Header names in canonical form, as keys of http.Header.
@@ -27,17 +26,13 @@ type responseWriter struct {
 	http.ResponseWriter
 	handler *handler
 	request *http.Request
-	traceID tracecontext.TraceID
-	spanID  tracecontext.SpanID
-	flags   tracecontext.Flags
-	// candidate is the span that Server-Timing alone may link; nil where nothing records
-	// it, or the request brought what links it.
-	candidate trace.Span
-	done      bool // headers are added, or never will be
+	entry   entrySpan
+	later   *laterEntry // where the entry span is still to come; else nil
+	done    bool        // headers are added, or never will be
 
 	// Room for values, which spares an allocation each.
 	serverTiming, allowOrigin [1]string
-	attribute                 [1]attribute.KeyValue
+	text                      [servertiming.MaxValueLen]byte
 }
 
 // addHeaders adds the headers to the response, the first time that it is called.
@@ -46,6 +41,14 @@ func (w *responseWriter) addHeaders() {
 		return
 	}
 	w.done = true
+	if w.later != nil {
+		entry := w.later.entry.Load()
+		if entry == nil {
+			w.handler.warnOnce(w.request, &w.handler.warnedNoSpan, ErrNoSpan)
+			return
+		}
+		w.entry = *entry
+	}
 	header := w.Header()
 	decision := w.handler.origins.decide(w.request)
 	if decision.VaryOrigin {
@@ -60,27 +63,31 @@ func (w *responseWriter) addHeaders() {
 	}
 }
 
+// isCandidate is the attribute of spans that Server-Timing may link. Who gets it reads
+// it alone.
+var isCandidate = []attribute.KeyValue{attribute.Bool("frontend.link.is_linking_candidate", true)}
+
 // addServerTiming adds our metrics beside those that are there.
 func (w *responseWriter) addServerTiming(header http.Header) {
-	value := w.handler.entries.Value(servertiming.Response{
-		TraceID:    w.traceID,
-		SpanID:     w.spanID,
-		Flags:      w.flags,
+	text := w.handler.entries.AppendTo(w.text[:0], servertiming.Response{
+		TraceID:    w.entry.traceID,
+		SpanID:     w.entry.spanID,
+		Flags:      w.entry.flags,
 		ResponseID: newResponseID(),
 		Now:        time.Now(),
 	})
-	if value == "" {
+	if len(text) == 0 {
 		return
 	}
+	value := unsafe.String(&text[0], len(text)) //nolint:gosec // w.text is written once, and lives as long as the string
 	if values := header[headerServerTiming]; len(values) > 0 {
 		header[headerServerTiming] = append(values, value)
 	} else {
 		w.serverTiming[0] = value
 		header[headerServerTiming] = w.serverTiming[:]
 	}
-	if w.candidate != nil {
-		w.attribute[0] = attribute.Bool("frontend.link.is_linking_candidate", true)
-		w.candidate.SetAttributes(w.attribute[:]...)
+	if w.entry.candidate != nil {
+		w.entry.candidate.SetAttributes(isCandidate...)
 	}
 }
 

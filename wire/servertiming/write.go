@@ -37,7 +37,7 @@ type Response struct {
 
 // MaxValueLen is the longest value that [Entries.AppendTo] appends, in bytes.
 const MaxValueLen = len(`dtTrId;desc="2fdcef91d451fdffd6e5e36abc6bb609", dtSInfo;desc="0", dtRpid;desc="-2147483648", `+
-	`trace;desc=, traceparent;desc="", now;dur=-9223372036854775.808`) + 2*tracecontext.TraceparentLen
+	`trace;desc=, traceparent;desc="", now;dur=-9223372036854775.808, `) + 2*tracecontext.TraceparentLen
 
 // AppendTo appends the value of a Server-Timing header field that tells r to dst.
 // An empty set appends nothing; do not send the header then.
@@ -45,50 +45,42 @@ func (e Entries) AppendTo(dst []byte, r Response) []byte {
 	if e == 0 {
 		e = DefaultEntries
 	}
-	start := len(dst)
-	separate := func() {
-		if len(dst) > start {
-			dst = append(dst, ", "...)
-		}
-	}
 	var buf [tracecontext.TraceparentLen]byte
 	traceparent := tracecontext.Traceparent{TraceID: r.TraceID, ParentID: r.SpanID, Flags: r.Flags}.AppendTo(buf[:0])
+	start := len(dst)
 	if e&DtTrID != 0 {
 		dst = append(dst, `dtTrId;desc="`...)
 		dst = append(dst, traceparent[len("00-"):len("00-")+2*len(r.TraceID)]...)
-		dst = append(dst, '"')
+		dst = append(dst, `", `...)
 	}
 	if e&DtSInfo != 0 {
-		separate()
 		if r.Flags.Sampled() {
-			dst = append(dst, `dtSInfo;desc="1"`...)
+			dst = append(dst, `dtSInfo;desc="1", `...)
 		} else {
-			dst = append(dst, `dtSInfo;desc="0"`...)
+			dst = append(dst, `dtSInfo;desc="0", `...)
 		}
 	}
 	if e&DtRpid != 0 {
-		separate()
 		dst = append(dst, `dtRpid;desc="`...)
 		dst = strconv.AppendInt(dst, int64(r.ResponseID), 10)
-		dst = append(dst, '"')
+		dst = append(dst, `", `...)
 	}
 	if e&Trace != 0 {
-		separate()
 		dst = append(dst, `trace;desc=`...) // a token, as in the draft's example
 		dst = append(dst, traceparent...)
+		dst = append(dst, ", "...)
 	}
 	if e&Traceparent != 0 {
-		separate()
 		dst = append(dst, `traceparent;desc="`...)
 		dst = append(dst, traceparent...)
-		dst = append(dst, '"')
+		dst = append(dst, `", `...)
 	}
 	if e&Now != 0 {
-		separate()
 		dst = append(dst, `now;dur=`...)
 		dst = appendMillis(dst, r.Now)
+		dst = append(dst, ", "...)
 	}
-	return dst
+	return dst[:max(start, len(dst)-len(", "))]
 }
 
 // Value returns what [Entries.AppendTo] appends, in one allocation.

@@ -136,11 +136,17 @@ func dtrError(value string) error {
 	offset += idLen + 1
 	instance := next()
 	if !validInstance(instance) {
-		return part("instance id", "want 13 digits and 32 of A-Z0-9, or 1 to 20 digits")
+		return part("instance id", wantInstance)
 	}
 	offset += len(instance) + 1
-	return part("session id", "want 32 of A-Z, dash, digits, or digits, underscore, digits, dash, digits; and no more")
+	return part("session id", wantSession)
 }
+
+// What is wanted of the two ids.
+const (
+	wantInstance = "want 13 digits and 32 of A-Z0-9, or 1 to 20 digits"
+	wantSession  = "want 32 of A-Z, dash, digits, or digits, underscore, digits, dash, digits; and no more"
+)
 
 func validSpanID(s string) bool {
 	_, err := ParseSpanID(s)

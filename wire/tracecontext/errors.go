@@ -19,6 +19,8 @@ var (
 	ErrDtr = errors.New("tracecontext: malformed dtr entry")
 	// ErrDtrVersion: a dtr value of a version that this package does not know.
 	ErrDtrVersion = errors.New("tracecontext: unknown version of the dtr entry")
+	// ErrSession: a value of the session cookie that breaks the grammar.
+	ErrSession = errors.New("tracecontext: malformed session cookie")
 	// ErrMissingValues: an id that the dtr entry needs is empty; send traceparent alone.
 	ErrMissingValues = errors.New("tracecontext: an id of the dtr entry is missing")
 	// ErrMaxLength: the list would be too long with the dtr entry, or is too long to be
@@ -28,7 +30,7 @@ var (
 
 // SyntaxError says what is wrong with a header, and where.
 type SyntaxError struct {
-	Err    error  // ErrTraceparent, ErrTracestate, ErrDtr or ErrDtrVersion
+	Err    error  // ErrTraceparent, ErrTracestate, ErrDtr, ErrDtrVersion or ErrSession
 	Part   string // name of the broken part in the header's grammar
 	Offset int    // of that part, in bytes from the start of the text
 	Member int    // tracestate only: number of the broken list-member, from 1, empty ones not counted

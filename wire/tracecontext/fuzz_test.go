@@ -67,6 +67,23 @@ func FuzzParseTracestate(f *testing.F) {
 	})
 }
 
+func FuzzParseSession(f *testing.F) {
+	seed(f, sessionCases(f), func(c vectors.Case) string { return c.Get("input") })
+	f.Fuzz(func(t *testing.T, s string) {
+		session, err := tracecontext.ParseSession(s)
+		if err != nil {
+			if session != (tracecontext.Session{}) {
+				t.Errorf("result = %v beside an error", session)
+			}
+			brokenPart(t, err, tracecontext.ErrSession)
+			return
+		}
+		if session.String() != s {
+			t.Errorf("%q is written again as %q", s, session)
+		}
+	})
+}
+
 func FuzzParseDtr(f *testing.F) {
 	seed(f, findCases(f), func(c vectors.Case) string {
 		_, value, _ := strings.Cut(c.Get("tracestate"), "@dtr=")

@@ -165,3 +165,29 @@ func TestPutDtrVectors(t *testing.T) {
 		})
 	}
 }
+
+func sessionCases(tb testing.TB) []vectors.Case {
+	tb.Helper()
+	return vectors.Load(tb, "session-cookie", "input", "instance-id", "session-id", "part")
+}
+
+func TestSessionVectors(t *testing.T) {
+	for _, c := range sessionCases(t) {
+		t.Run(c.String(), func(t *testing.T) {
+			got, err := tracecontext.ParseSession(c.Get("input"))
+			if c.Expect == "error" {
+				if got != (tracecontext.Session{}) {
+					t.Errorf("result = %v beside an error", got)
+				}
+				if part := brokenPart(t, err, tracecontext.ErrSession).Part; part != c.Get("part") {
+					t.Errorf("broken part = %s, want %s", part, c.Get("part"))
+				}
+				return
+			}
+			want := tracecontext.Session{InstanceID: c.Get("instance-id"), SessionID: c.Get("session-id")}
+			if err != nil || got != want || got.String() != c.Get("input") {
+				t.Errorf("got %v, %v, want %v", got, err, want)
+			}
+		})
+	}
+}
