@@ -21,6 +21,8 @@ MODE   ?= kill,diskfull,blocked
 BENCHARGS ?=
 
 GO_MODULES := . server e2e bench
+# Modules of their own, since each has the versions that its framework asks for.
+EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
 NPM_FOLDERS := browser server/ui
 
 comma := ,
@@ -86,6 +88,8 @@ test: setup-engines assets lint ## Set up and run all tests; the browser agent's
 	@cd server && go test -race -shuffle=on ./...
 	$(call say,Go: the benchmarks' own logic)
 	@cd bench && go test -race -shuffle=on ./...
+	$(call say,Go: the examples)
+	@for module in $(EXAMPLES); do (cd $$module && GOWORK=off go test -race -shuffle=on ./...); done
 	@$(MAKE) e2e
 
 .PHONY: test-browser
@@ -112,12 +116,14 @@ $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION): | setup
 lint: assets $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) ## Run all linters and format checks
 	$(call say,lint: Go)
 	@for module in $(GO_MODULES); do (cd $$module && $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) run ./...); done
+	@for module in $(EXAMPLES); do (cd $$module && GOWORK=off $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) run ./...); done
 	$(call say,lint: TypeScript)
 	@for folder in $(NPM_FOLDERS); do (cd $$folder && npm run --silent lint && npm run --silent typecheck); done
 
 .PHONY: format
 format: $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) $(addsuffix /node_modules/.installed,$(NPM_FOLDERS)) ## Format all code
 	@for module in $(GO_MODULES); do (cd $$module && $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) fmt ./...); done
+	@for module in $(EXAMPLES); do (cd $$module && GOWORK=off $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION) fmt ./...); done
 	@for folder in $(NPM_FOLDERS); do (cd $$folder && npm run --silent format); done
 
 .PHONY: generate

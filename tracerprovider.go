@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/throughline-rum/throughline/wire/servertiming"
 )
 
 // TracerProvider returns a provider whose tracers tell the middleware of the entry
@@ -64,5 +66,10 @@ func (l *laterEntry) take(span trace.Span, options []trace.SpanStartOption) {
 	}
 	entry := new(entrySpan)
 	l.handler.link(entry, l.request, span, &sc)
+	if h := l.handler; entry.candidate != nil && h.entries != servertiming.NoEntries && h.origins.decide(l.request).ServerTiming {
+		// The span may end before the headers go out, as in gin for a path without a handler.
+		span.SetAttributes(isCandidate...)
+		entry.candidate = nil
+	}
 	l.entry.Store(entry)
 }

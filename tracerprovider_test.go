@@ -76,6 +76,39 @@ func TestOutsideNotSampled(t *testing.T) {
 	}
 }
 
+// What says that Server-Timing may link a span is on it before it ends, though the
+// router ends it before the headers go out; and not where none goes out.
+func TestOutsideCandidate(t *testing.T) {
+	none := new(throughline.OriginRules)
+	if err := none.Replace(servertiming.Rule{Matcher: servertiming.Equals, Pattern: "https://shop.example"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		middleware throughline.Middleware
+		tracestate string
+		want       string
+	}{
+		"by default":     {want: "true"},
+		"trace context":  {tracestate: dtrMember},
+		"no entries":     {middleware: throughline.Middleware{Entries: servertiming.NoEntries}},
+		"another origin": {middleware: throughline.Middleware{Origins: none}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			span := &testSpan{sc: spanContext(t, trace.FlagsSampled, tt.tracestate)}
+			h := tt.middleware.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				server(throughline.TracerProvider(spans{span: span}), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).
+					ServeHTTP(httptest.NewRecorder(), r)
+				if got := span.recorded()["frontend.link.is_linking_candidate"]; got != tt.want {
+					t.Errorf("is_linking_candidate = %q, want %q", got, tt.want)
+				}
+			}))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			r.Header.Set("Origin", "https://evil.example")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+}
+
 // The entry span is the first of kind SERVER, whatever else starts before or after.
 func TestEntrySpanIsTheFirstServerSpan(t *testing.T) {
 	entry := &testSpan{sc: spanContext(t, trace.FlagsSampled, "")}
