@@ -79,6 +79,9 @@ var allowed = []struct {
 }{
 	{module + "/wire/", []string{module + "/wire/"}},
 	{module + "/browser", nil},
+	{module + "/inject", nil},
+	{module + "/firstparty", []string{module + "/browser"}},
+	{module + "/proxy", []string{module + "$", module + "/wire/"}},
 	{server + "/ui", nil},
 	{server + "/internal/model", []string{module + "/wire/"}},
 	{server + "/internal/config", []string{module + "/wire/"}},
@@ -95,7 +98,7 @@ var allowed = []struct {
 	{server + "/internal/api", []string{module + "/wire/", module + "/browser", server + "/ui", server + "/internal/model", server + "/internal/query", server + "/internal/store$"}},
 	// The demo is a user of the product: of the middleware and of the public API.
 	{server + "/internal/demo", []string{module + "$", module + "/wire/", server + "/internal/query"}},
-	{server + "/cmd/throughline", []string{module + "/wire/", server + "/"}},
+	{server + "/cmd/throughline", []string{module + "$", module + "/wire/", module + "/inject", module + "/firstparty", module + "/proxy", server + "/"}},
 	// The benchmarks measure from the outside.
 	{module + "/bench", []string{module + "/wire/", module + "/bench/internal/"}},
 	{module, []string{module + "/wire/"}},
@@ -238,7 +241,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 // TestDocsNameWhatExists: every path in backquotes in the guides of the
 // repository's top is there.
 func TestDocsNameWhatExists(t *testing.T) {
-	path := regexp.MustCompile("`((?:bench|browser|docs|e2e|server|wire|examples)/[A-Za-z0-9_./-]*)`")
+	path := regexp.MustCompile("`((?:bench|browser|docs|e2e|firstparty|inject|proxy|server|wire|examples)/[A-Za-z0-9_./-]*)`")
 	named := 0
 	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dependencies.md", "docs/operate.md"} {
 		text, err := os.ReadFile(filepath.Join(root, doc))
