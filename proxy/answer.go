@@ -43,8 +43,13 @@ type failure struct {
 	TraceID string
 }
 
-// answerError is [httputil.ReverseProxy.ErrorHandler].
-func answerError(w http.ResponseWriter, r *http.Request, err error) {
+// failures answers for an upstream that does not.
+type failures struct{ told func(error) }
+
+func newFailures(told func(error)) *failures { return &failures{told} }
+
+// answer is [httputil.ReverseProxy.ErrorHandler].
+func (fs *failures) answer(w http.ResponseWriter, r *http.Request, err error) {
 	e := exchangeOf(r.Context())
 	f := failure{
 		Status: http.StatusBadGateway, Title: "Bad gateway",
@@ -67,6 +72,9 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		e.err = "upstream_answer"
 	}
 	e.status = f.Status
+	if fs.told != nil {
+		fs.told(err)
+	}
 	if sc := trace.SpanContextFromContext(r.Context()); sc.HasTraceID() {
 		f.TraceID = sc.TraceID().String()
 	}

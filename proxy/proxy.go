@@ -55,8 +55,11 @@ type Options struct {
 	Via string
 	// Transport asks the upstream. Nil: NewTransport(Timeouts{}).
 	Transport http.RoundTripper
-	// ErrorLog gets what goes wrong between the proxy and the upstream. Nil: the standard
-	// logger.
+	// OnFailure is told why a request was answered with 502 or 504. It may be called by
+	// several goroutines at once. Nil: the span alone tells.
+	OnFailure func(error)
+	// ErrorLog gets what net/http/httputil says of answers that broke off. Nil: the
+	// standard logger.
 	ErrorLog *log.Logger
 }
 
@@ -91,7 +94,7 @@ func New(o Options) (*Proxy, error) {
 		Rewrite:        newRewriter(&o).rewrite,
 		Transport:      &transport{RoundTripper: o.Transport, tracer: tracer, upstream: upstreamAttributes(o.Upstream)},
 		ModifyResponse: newAnswer(o.Via).modify,
-		ErrorHandler:   answerError,
+		ErrorHandler:   newFailures(o.OnFailure).answer,
 		ErrorLog:       o.ErrorLog,
 		BufferPool:     new(buffers),
 	}

@@ -693,7 +693,9 @@ func TestUpstreamFails(t *testing.T) {
 					}
 				}()
 			}
+			told := make(chan error, 16)
 			r := front(t, "http://"+listener.Addr().String(), func(o *proxy.Options) {
+				o.OnFailure = func(err error) { told <- err }
 				transport := proxy.NewTransport(proxy.Timeouts{Answer: 50 * time.Millisecond})
 				t.Cleanup(transport.CloseIdleConnections)
 				o.Transport = transport
@@ -723,6 +725,9 @@ func TestUpstreamFails(t *testing.T) {
 				}
 				if err != nil {
 					t.Fatal(err)
+				}
+				if err := <-told; err == nil {
+					t.Error("nobody is told why")
 				}
 				if response.StatusCode != tt.status || !strings.Contains(string(body), server.SpanContext.TraceID().String()) {
 					t.Errorf("%d %s", response.StatusCode, body)

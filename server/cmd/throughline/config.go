@@ -30,14 +30,8 @@ func (c *configPrintCommand) Run(line *kong.Context, s streams) error {
 
 // loadConfig completes what the command line has set, and checks the whole.
 func loadConfig(c config.Serve, line *kong.Context) (*config.Loaded, error) {
-	given := map[string]bool{}
-	for _, p := range line.Path {
-		if p.Flag != nil {
-			given[p.Flag.Name] = true
-		}
-	}
 	loaded, err := config.Load(c, config.CommandLine{
-		Given:     func(flag string) bool { return given[flag] },
+		Given:     givenFlags(line),
 		LookupEnv: os.LookupEnv, // as the parser of the command line does
 	})
 	if err != nil {
@@ -50,6 +44,17 @@ func loadConfig(c config.Serve, line *kong.Context) (*config.Loaded, error) {
 		return nil, err
 	}
 	return loaded, nil
+}
+
+// givenFlags returns what tells whether a flag was given.
+func givenFlags(line *kong.Context) func(flag string) bool {
+	given := map[string]bool{}
+	for _, p := range line.Path {
+		if p.Flag != nil {
+			given[p.Flag.Name] = true
+		}
+	}
+	return func(flag string) bool { return given[flag] }
 }
 
 // applicationNames returns the names of applications, by id.

@@ -42,6 +42,7 @@ type streams struct {
 
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server: UI, API, beacons, OTLP and the embedded store."`
+	Proxy   proxyCommand   `cmd:"" help:"Put a proxy in front of a backend: it links the backend's pages without changing it."`
 	Config  configCommand  `cmd:"" help:"Look at the configuration."`
 	Demo    demoCommand    `cmd:"" help:"Run a small shop and a server on a temporary store."`
 	Explain explainCommand `cmd:"" help:"Say in plain words what a verdict means and what to do about it."`

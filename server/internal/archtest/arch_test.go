@@ -89,6 +89,7 @@ var allowed = []struct {
 	{server + "/internal/urlpattern", nil},
 	{server + "/internal/ingest", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$", server + "/internal/urlpattern"}},
 	{server + "/internal/disk", nil},
+	{server + "/internal/telemetry", nil},
 	{server + "/internal/journal", []string{server + "/internal/disk"}},
 	{server + "/internal/client", nil},
 	{server + "/internal/guard", []string{module + "/wire/"}},
@@ -97,7 +98,7 @@ var allowed = []struct {
 	{server + "/internal/query", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$"}},
 	{server + "/internal/api", []string{module + "/wire/", module + "/browser", server + "/ui", server + "/internal/model", server + "/internal/query", server + "/internal/store$"}},
 	// The demo is a user of the product: of the middleware and of the public API.
-	{server + "/internal/demo", []string{module + "$", module + "/wire/", server + "/internal/query"}},
+	{server + "/internal/demo", []string{module + "$", module + "/wire/", server + "/internal/query", server + "/internal/telemetry"}},
 	{server + "/cmd/throughline", []string{module + "$", module + "/wire/", module + "/inject", module + "/firstparty", module + "/proxy", server + "/"}},
 	// The benchmarks measure from the outside.
 	{module + "/bench", []string{module + "/wire/", module + "/bench/internal/"}},

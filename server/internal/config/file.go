@@ -45,14 +45,14 @@ func (e *FileError) Error() string {
 
 func (e *FileError) Unwrap() error { return e.Err }
 
-// file is a configuration file, read into a struct of its own.
+// file is a configuration file.
 type file struct {
-	name   string
-	values Serve
-	lines  map[string]int // of each key that it sets, by nesting
+	name  string
+	lines map[string]int // of each key that it sets, by nesting
 }
 
-func readFile(name string) (*file, error) {
+// readFile reads a file into the struct that into points to; no name: none.
+func readFile(name string, into any) (*file, error) {
 	f := &file{name: name, lines: map[string]int{}}
 	if name == "" {
 		return f, nil
@@ -72,7 +72,7 @@ func readFile(name string) (*file, error) {
 	if document == nil {
 		return f, nil
 	}
-	if err := f.decode(document, reflect.ValueOf(&f.values).Elem(), ""); err != nil {
+	if err := f.decode(document, reflect.ValueOf(into).Elem(), ""); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -114,6 +114,17 @@ func readBounded(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxFileBytes)
 	}
 	return data, nil
+}
+
+// lineOf returns the line of a key, or of what it is nested in.
+func (f *file) lineOf(key string) int {
+	for key != "" {
+		if n := f.lines[key]; n > 0 {
+			return n
+		}
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
+	}
+	return 0
 }
 
 func (f *file) fail(n *yaml.Node, key, problem, hint string) error {

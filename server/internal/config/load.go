@@ -34,13 +34,14 @@ type Loaded struct {
 // Load adds the file that c names, and what only file and environment can hold,
 // to what the command line parser has read, and validates the whole.
 func Load(c Serve, from CommandLine) (*Loaded, error) {
-	f, err := readFile(c.ConfigFile)
+	var values Serve
+	f, err := readFile(c.ConfigFile, &values)
 	if err != nil {
 		return nil, err
 	}
 	l := &Loaded{Serve: c, file: f, sources: map[string]Source{}}
 	inFile := map[string]reflect.Value{}
-	each(reflect.ValueOf(&f.values).Elem(), "", true, func(s Setting, v reflect.Value) {
+	each(reflect.ValueOf(&values).Elem(), "", true, func(s Setting, v reflect.Value) {
 		if f.lines[s.Key] > 0 {
 			inFile[s.Key] = v
 		}
@@ -131,7 +132,7 @@ func (l *Loaded) Explain(key string, err error, hint string) error {
 	top, _, _ := strings.Cut(key, "[")
 	switch l.sources[top] {
 	case FromFile:
-		return &FileError{l.file.name, l.lineOf(key), key, err, hint}
+		return &FileError{l.file.name, l.file.lineOf(key), key, err, hint}
 	case FromEnvironment:
 		for _, s := range Settings() {
 			if s.Key == top {
@@ -140,15 +141,4 @@ func (l *Loaded) Explain(key string, err error, hint string) error {
 		}
 	}
 	return &Error{flagOf(top), err, hint}
-}
-
-// lineOf returns the line of a key, or of what it is nested in.
-func (l *Loaded) lineOf(key string) int {
-	for key != "" {
-		if n := l.file.lines[key]; n > 0 {
-			return n
-		}
-		key = key[:max(0, strings.LastIndexAny(key, ".["))]
-	}
-	return 0
 }

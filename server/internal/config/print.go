@@ -31,7 +31,7 @@ func (l *Loaded) Print(w io.Writer) error {
 		}
 		from := string(l.sources[s.Key])
 		if l.sources[s.Key] == FromFile {
-			from = "file, line " + strconv.Itoa(l.lineOf(s.Key))
+			from = "file, line " + strconv.Itoa(l.file.lineOf(s.Key))
 		}
 		if !nested {
 			b.WriteString("\n")

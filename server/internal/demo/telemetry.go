@@ -2,22 +2,18 @@ package demo
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/throughline-rum/throughline"
+	sdk "github.com/throughline-rum/throughline/server/internal/telemetry"
 )
 
 // batchTimeout is how long a span may wait for company before it is sent: short,
@@ -34,24 +30,15 @@ type telemetry struct {
 }
 
 func newTelemetry(ctx context.Context, service, endpoint string, log *slog.Logger) (*telemetry, error) {
-	log = log.With("service", service)
-	t := &telemetry{transport: newTransport(), log: log}
-	exporter, err := otlptracehttp.New(ctx,
-		otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"),
-		otlptracehttp.WithHTTPClient(&http.Client{Transport: t.transport, Timeout: 10 * time.Second}),
-	)
+	t := &telemetry{transport: newTransport(), log: log.With("service", service)}
+	var err error
+	t.provider, err = sdk.NewProvider(ctx, sdk.Options{
+		Service: service, Namespace: "throughline-demo", Endpoint: endpoint, Transport: t.transport,
+		Delay: batchTimeout, Sampler: sdktrace.ParentBased(sdktrace.AlwaysSample()), Log: log,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("OTLP exporter of %s: %w", service, err)
+		return nil, err
 	}
-	t.provider = sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(&loggingExporter{SpanExporter: exporter, log: log},
-			sdktrace.WithBatchTimeout(batchTimeout)),
-		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.AlwaysSample())),
-		sdktrace.WithResource(resource.NewWithAttributes(semconv.SchemaURL,
-			semconv.ServiceName(service),
-			semconv.ServiceNamespace("throughline-demo"),
-		)),
-	)
 	t.tracer = t.provider.Tracer("github.com/throughline-rum/throughline/server/internal/demo")
 	return t, nil
 }
@@ -87,21 +74,6 @@ func (t *telemetry) instrumentLinked(h http.Handler) http.Handler {
 // context on, every request.
 func (t *telemetry) client(base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: otelhttp.NewTransport(base, t.options()...), Timeout: 10 * time.Second}
-}
-
-// loggingExporter logs what could not be sent, where the SDK would hand the
-// error to a process-wide handler.
-type loggingExporter struct {
-	sdktrace.SpanExporter
-	log *slog.Logger
-}
-
-func (e *loggingExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	err := e.SpanExporter.ExportSpans(ctx, spans)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		e.log.Warn("spans were not sent; is the OTLP endpoint up?", "spans", len(spans), "error", err)
-	}
-	return nil
 }
 
 // wait passes the time that real work would take; it ends early with ctx.

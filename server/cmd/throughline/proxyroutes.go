@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	stdlog "log"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/time/rate"
+
+	"github.com/throughline-rum/throughline"
+	"github.com/throughline-rum/throughline/proxy"
+	"github.com/throughline-rum/throughline/server/internal/config"
+	"github.com/throughline-rum/throughline/wire/tracecontext"
+)
+
+// routeTable finds the proxy of a request.
+type routeTable struct {
+	routes     []proxyRoute // the more special first
+	transports []*http.Transport
+}
+
+type proxyRoute struct {
+	host    string // empty: every; "*.x": every one below x
+	path    string
+	handler http.Handler
+}
+
+// newRoutes makes a proxy for each route.
+func (p *proxyServer) newRoutes(ctx context.Context, c *config.Proxy) (*routeTable, error) {
+	table := new(routeTable)
+	for i := range c.Routes {
+		route := &c.Routes[i]
+		handler, transport, err := p.newRoute(ctx, c, route)
+		if err != nil {
+			return nil, err
+		}
+		table.transports = append(table.transports, transport)
+		hosts := route.Hosts
+		if len(hosts) == 0 {
+			hosts = []string{""}
+		}
+		for _, host := range hosts {
+			table.routes = append(table.routes, proxyRoute{host, route.Path, handler})
+		}
+	}
+	slices.SortStableFunc(table.routes, func(a, b proxyRoute) int {
+		if n := rankOfHost(b.host) - rankOfHost(a.host); n != 0 {
+			return n
+		}
+		return len(b.path) - len(a.path)
+	})
+	return table, nil
+}
+
+// rankOfHost says how special a pattern is: a name, then those below the longest name.
+func rankOfHost(pattern string) int {
+	switch {
+	case pattern == "":
+		return 0
+	case strings.HasPrefix(pattern, "*"):
+		return len(pattern)
+	default:
+		return 1 << 16
+	}
+}
+
+func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *config.Route) (http.Handler, *http.Transport, error) {
+	upstream, err := url.Parse(route.Upstream)
+	if err != nil {
+		return nil, nil, err
+	}
+	rules, err := route.OriginRules()
+	if err != nil {
+		return nil, nil, err
+	}
+	origins := new(throughline.OriginRules)
+	if err := origins.Replace(rules...); err != nil {
+		return nil, nil, err
+	}
+	trust, err := proxy.ParseTrust(route.Trust)
+	if err != nil {
+		return nil, nil, err
+	}
+	peers, err := config.Prefixes(route.TrustedPeers)
+	if err != nil {
+		return nil, nil, err
+	}
+	proxies, err := config.Prefixes(c.TrustedProxies)
+	if err != nil {
+		return nil, nil, err
+	}
+	provider, err := p.provider(ctx, c, route.Service)
+	if err != nil {
+		return nil, nil, err
+	}
+	timeouts := proxy.Timeouts{Connect: route.ConnectTimeout, Answer: route.AnswerTimeout}
+	transport := proxy.NewTransport(timeouts)
+	if upstream.Scheme == "h2c" {
+		transport = proxy.NewH2CTransport(timeouts)
+	}
+	log := p.log.With("service", route.Service)
+	often := rate.Sometimes{First: 1, Interval: proxyFailureLog}
+	handler, err := proxy.New(proxy.Options{
+		Upstream:       upstream,
+		TracerProvider: provider,
+		Middleware: throughline.Middleware{
+			Tenant:        tracecontext.Tenant(c.Tenant),
+			Origins:       origins,
+			SessionCookie: throughline.SessionCookie(route.SessionCookie),
+			OnWarning:     func(err error) { log.Warn("frontend link", "error", err) },
+		},
+		Trust:          trust,
+		TrustedPeers:   peers,
+		TrustedProxies: proxies,
+		RewriteHost:    route.RewriteHost,
+		Via:            c.Via,
+		Transport:      transport,
+		OnFailure: func(err error) {
+			often.Do(func() { log.Warn("the upstream did not answer; more of it is in the spans", "error", err) })
+		},
+		ErrorLog: stdlog.New(panicLog{log}, "", 0),
+	})
+	return handler, transport, err
+}
+
+// ServeHTTP implements [http.Handler].
+func (t *routeTable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(host)
+	for i := range t.routes {
+		if route := &t.routes[i]; route.matches(host, r.URL.Path) {
+			route.handler.ServeHTTP(w, r)
+			return
+		}
+	}
+	http.Error(w, "No application answers at this address: the proxy has no route for this host and path.", http.StatusNotFound)
+}
+
+func (r *proxyRoute) matches(host, path string) bool {
+	if r.host != "" && r.host != host {
+		if below, ok := strings.CutPrefix(r.host, "*"); !ok || len(host) <= len(below) || !strings.HasSuffix(host, below) {
+			return false
+		}
+	}
+	rest, ok := strings.CutPrefix(path, r.path)
+	return ok && (r.path == "" || rest == "" || rest[0] == '/')
+}
+
+func (t *routeTable) closeIdle() {
+	for _, transport := range t.transports {
+		transport.CloseIdleConnections()
+	}
+}
