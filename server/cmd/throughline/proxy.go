@@ -129,7 +129,9 @@ func newSpanTransport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
 }
 
-func (p *proxyServer) serve(w http.ResponseWriter, r *http.Request) { p.routes.Load().ServeHTTP(w, r) }
+func (p *proxyServer) serve(w http.ResponseWriter, r *http.Request) {
+	p.routes.Load().handler.ServeHTTP(w, r)
+}
 
 // use makes the handlers of a configuration and serves with them from now on; requests
 // that are under way end with those that they began with.

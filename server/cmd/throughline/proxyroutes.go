@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/throughline-rum/throughline"
+	"github.com/throughline-rum/throughline/firstparty"
 	"github.com/throughline-rum/throughline/proxy"
 	"github.com/throughline-rum/throughline/server/internal/config"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -19,6 +20,7 @@ import (
 
 // routeTable finds the proxy of a request.
 type routeTable struct {
+	handler    http.Handler // find, with the agent's path around it where there is one
 	routes     []proxyRoute // the more special first
 	transports []*http.Transport
 }
@@ -32,6 +34,14 @@ type proxyRoute struct {
 // newRoutes makes a proxy for each route.
 func (p *proxyServer) newRoutes(ctx context.Context, c *config.Proxy) (*routeTable, error) {
 	table := new(routeTable)
+	table.handler = http.HandlerFunc(table.find)
+	agent, err := newAgent(c)
+	if err != nil {
+		return nil, err
+	}
+	if agent != nil {
+		table.handler = agent.Wrap(table.handler)
+	}
 	for i := range c.Routes {
 		route := &c.Routes[i]
 		handler, transport, err := p.newRoute(ctx, c, route)
@@ -54,6 +64,23 @@ func (p *proxyServer) newRoutes(ctx context.Context, c *config.Proxy) (*routeTab
 		return len(b.path) - len(a.path)
 	})
 	return table, nil
+}
+
+// newAgent returns what serves the agent on every host; nil where no server takes its
+// beacons.
+func newAgent(c *config.Proxy) (*firstparty.Handler, error) {
+	if c.Server == "" {
+		return nil, nil //nolint:nilnil // nobody asked for one
+	}
+	server, err := url.Parse(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := config.Prefixes(c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	return firstparty.New(firstparty.Options{Prefix: c.Prefix, Server: server, TrustedProxies: proxies})
 }
 
 // rankOfHost says how special a pattern is: a name, then those below the longest name.
@@ -127,8 +154,8 @@ func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *conf
 	return handler, transport, err
 }
 
-// ServeHTTP implements [http.Handler].
-func (t *routeTable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// find serves with the route of a request.
+func (t *routeTable) find(w http.ResponseWriter, r *http.Request) {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
