@@ -43,6 +43,6 @@ export function allFeatures(options: Options, load: LoadIdle): Feature[] {
     trackVisibility,
     trackVitals,
     filterEvents(options.beforeSend ?? nothing),
-    loadWhenIdle(load),
+    loadWhenIdle(load, options),
   ];
 }

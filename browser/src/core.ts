@@ -38,3 +38,4 @@ export { trackLongFrames } from "./track-long-frames";
 export { trackViews } from "./track-views";
 export { trackVisibility } from "./track-visibility";
 export { trackVitals } from "./track-vitals";
+export { writeSessionCookie } from "./write-session-cookie";

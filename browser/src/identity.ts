@@ -11,10 +11,10 @@ export interface Identity {
 
 const MINUTE = 60_000;
 /** A session ends after so long without activity, and is split when it has lasted so long. */
-const MAX_IDLE = 30 * MINUTE;
+export const MAX_IDLE = 30 * MINUTE;
 const MAX_LENGTH = 8 * 60 * MINUTE;
 /** Activity is written down no more often than this. */
-const WRITE_INTERVAL = 10_000;
+export const WRITE_INTERVAL = 10_000;
 
 /** Random part, sequence number of the split session, its beginning, last activity. */
 const SESSION = /^([A-Z]{32})-(\d{1,9}) (\d+) (\d+)$/;

@@ -7,15 +7,17 @@ import type { Agent, Feature } from "./start-agent";
 import { eraseStorage, INSTANCE_KEY } from "./storage-keys";
 import { warn } from "./warn";
 
+/** What TypeScript does not know of it, or deems outdated. */
+declare const navigator: { globalPrivacyControl?: boolean; doNotTrack?: string };
+
 /**
  * Starts the agent, unless the browser says that its user wants none and that is to be respected; or, where consent is
  * required, makes it ready to start when that is given.
  */
 export function initWithConsent(options: Options, identify: () => Identity, features: readonly Feature[]): void {
   try {
-    const { globalPrivacyControl, doNotTrack } = navigator as { globalPrivacyControl?: boolean; doNotTrack?: string };
-    if (options.respectGlobalPrivacyControl && globalPrivacyControl) return;
-    if (options.respectDoNotTrack && doNotTrack === "1") return;
+    if (options.respectGlobalPrivacyControl && navigator.globalPrivacyControl) return;
+    if (options.respectDoNotTrack && navigator.doNotTrack === "1") return;
     const place = running();
     let user: string | undefined;
     const revocable = (agent: Agent) => {

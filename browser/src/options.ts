@@ -41,6 +41,12 @@ export interface Options extends CoreOptions {
   maskPathPattern?: RegExp;
   /** The share of pages whose resources (scripts, images, ...) are told, 0 to 1. Default: 1. */
   resourceSampleRate?: number;
+  /**
+   * The cookie that names the session to backends, so that they know it on the requests of documents and their resources:
+   * its name, and `Path` and `Domain` where they are not `/` and the page's host, as in `Set-Cookie`:
+   * `name; Path=/shop; Domain=example.com`. Its value is `<rum.instance.id>.<session.id>`. Default: none is written.
+   */
+  sessionCookie?: string;
   /** `true`: nothing is stored, sent or observed before `grant()`. Default: `false`. */
   consentRequired?: boolean;
   /** `true`: nothing starts where the browser says Global Privacy Control. Default: `false`. */

@@ -26,7 +26,7 @@ function read(name: string, value: string): unknown {
   if (/^(consent|respect)/.test(name)) return true;
   if (!value) return undefined;
   if (/Rate$/.test(name)) return Number(value);
-  if (name === "allowQueryParameters") return value === "*" || value.split(/[\s,]+/);
+  if (/^allow/.test(name)) return value === "*" || value.split(/[\s,]+/);
   if (/Pattern$/.test(name)) {
     try {
       return new RegExp(value);
