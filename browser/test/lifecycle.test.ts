@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { APPLICATION, RECORD, SPAN, TRACE, test } from "./fixture";
+import { APPLICATION, hasAll, RECORD, SPAN, TRACE, test } from "./fixture";
 
 // How the agent comes, goes, and gets on with others.
 
@@ -99,6 +99,43 @@ test("a second agent on the page does not start", async ({ page, app, open }) =>
   await app.event((event) => String(event["url.full"]).endsWith("/a"));
   expect(app.events.filter((event) => String(event["url.full"]).endsWith("/a"))).toHaveLength(1);
 });
+
+test.for([
+  ["at once", ""],
+  ["with consent", "data-consent-required"],
+])(
+  "the same script element twice, as where a proxy adds one to a page that has it, %s: one agent",
+  async ([, attribute], { page, app, open, leave }) => {
+    await open({
+      before: RECORD,
+      ...(attribute && { [attribute]: "" }),
+      html: `<script src="/throughline.js" data-application-id="${APPLICATION}" ${attribute}></script>`,
+    });
+    await page.evaluate(() => throughline.grant());
+    await hasAll(page);
+    await page.evaluate(async () => {
+      throughline.addEvent("e");
+      throughline.addError(new Error("e"));
+      await fetch("/a");
+      await xhr("/b");
+    });
+    expect(await page.evaluate(() => kept.errors)).toEqual([]);
+    await leave("/b");
+    for (const path of ["/a", "/b"]) {
+      const headers = (await app.received(path))[0]?.headers;
+      expect(headers?.traceparent).toMatch(/^[0-9a-f-]{55}$/);
+      expect(headers?.tracestate).toMatch(/^[^,]+$/);
+      const told = app.events.filter((event) => String(event["url.full"]).endsWith(path));
+      expect(told.map((event) => event["trace.id"])).toEqual([headers?.traceparent?.split("-")[1]]);
+    }
+    for (const type of ["custom", "error"]) expect(app.events.filter((event) => event.type === type)).toHaveLength(1);
+    expect(new Set(app.beacons.map((beacon) => beacon["page.instance_id"])).size).toBe(1);
+    const marks = app.events.map((event) =>
+      [event.type, event["url.full"], event["web_vital.name"], event.start].join(),
+    );
+    expect(marks).toEqual([...new Set(marks)]);
+  },
+);
 
 test("a wrapper of another vendor on top of ours: its context stays", async ({ page, app, open, leave }) => {
   await open();
