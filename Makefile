@@ -44,6 +44,10 @@ setup-browser: ## Install Chromium for the demo's driver and the tests
 setup-engines: ## Install the three browser engines of the agent's tests
 	@build/setup.sh engines
 
+.PHONY: setup-recipes
+setup-recipes: ## Install the proxies and caches of docs/guides for their tests
+	@build/setup.sh recipes
+
 # Packages are installed again when the lock file is newer than the last install.
 %/node_modules/.installed: %/package-lock.json | setup
 	@printf '\n== %s: npm ci\n' "$*"
@@ -98,7 +102,7 @@ test-browser: setup-engines browser/node_modules/.installed ## The browser agent
 	@cd browser && npm run --silent test:engines
 
 .PHONY: e2e
-e2e: build setup-browser ## The real binary in a real browser
+e2e: build setup-browser setup-recipes ## The real binary in a real browser, and with other proxies and caches
 	$(call say,end to end)
 	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) go test -race -shuffle=on -count=1 ./...
 

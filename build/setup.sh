@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and says so. What it cannot install
-# it names, with the way to get it. Usage: build/setup.sh [browser|engines]
+# it names, with the way to get it. Usage: build/setup.sh [browser|engines|recipes]
 set -euo pipefail
 
 missing=0
@@ -28,13 +28,21 @@ has_browser() {
   [ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null 2>&1
 }
 
-has() { command -v "$1" >/dev/null 2>&1; }
+has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
 packages=()
+services=() # of those packages; a package that comes for tests must not start them
 case "${1:-}" in
   "") exit 0 ;;
   browser | engines) has_browser || packages+=(chromium fonts-dejavu-core) ;; # the demo's driver and most tests
-  *) printf 'setup: what is %s? Usage: build/setup.sh [browser|engines]\n' "$1" >&2; exit 2 ;;
+  recipes) # the programs of docs/guides that stand in front of the proxy or behind it
+    has nginx || { packages+=(nginx); services+=(nginx); }
+    has haproxy || { packages+=(haproxy); services+=(haproxy); }
+    has apache2 || packages+=(apache2-bin) # the program without its service
+    has varnishd || { packages+=(varnish); services+=(varnish varnishncsa); }
+    has caddy || { packages+=(caddy); services+=(caddy caddy-api); }
+    ;;
+  *) printf 'setup: what is %s? Usage: build/setup.sh [browser|engines|recipes]\n' "$1" >&2; exit 2 ;;
 esac
 if [ "$1" = engines ]; then
   # What only the agent's tests need: the other two engines, a display for one of
@@ -46,7 +54,7 @@ if [ "$1" = engines ]; then
 fi
 [ "${#packages[@]}" -gt 0 ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
-  printf 'setup: missing: %s. Install them and put them on PATH; another Chromium can be named in the variable CHROMIUM, another Firefox in FIREFOX. WebKitGTK is of Linux alone; in browser/, "npm test" runs the agent'"'"'s tests in Chromium, "ENGINE=firefox npm test" in Firefox.\n' "${packages[*]}" >&2
+  printf 'setup: missing: %s. Install them and put them on PATH; another Chromium can be named in the variable CHROMIUM, another Firefox in FIREFOX. WebKitGTK is of Linux alone; in browser/, "npm test" runs the agent'"'"'s tests in Chromium, "ENGINE=firefox npm test" in Firefox. The programs of the recipes are those of Debian, and so is where they are; elsewhere run "make e2e" in a Debian system.\n' "${packages[*]}" >&2
   exit 1
 fi
 as_root=()
@@ -58,5 +66,14 @@ if [ "$(id -u)" != 0 ]; then
   as_root=(sudo)
 fi
 printf 'setup: installing %s with apt-get, this takes a minute ...\n' "${packages[*]}"
+if [ "${#services[@]}" -gt 0 ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+  # Asked before a package starts its service; 101 is no.
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
+  trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+  "${as_root[@]}" chmod 755 /usr/sbin/policy-rc.d
+fi
 "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=580 update >/dev/null
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=580 install -y --no-install-recommends "${packages[@]}" >/dev/null
+if [ "${#services[@]}" -gt 0 ] && has systemctl; then # nor at the next start of the system
+  "${as_root[@]}" systemctl -q disable "${services[@]}" >/dev/null 2>&1 || printf 'setup: could not disable the services %s; look with: systemctl list-unit-files\n' "${services[*]}" >&2
+fi
