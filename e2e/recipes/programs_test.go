@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,15 +16,26 @@ type program struct {
 	language string // of the guide's blocks
 	// cache is the section whose configuration stores answers; empty: the program does not.
 	cache string
-	// strip is what in that configuration takes the trace of another request from stored
-	// answers.
+	// strip are the lines of that configuration which take the trace of another request from
+	// stored answers.
 	strip []string
 	// firstFieldOnly says that with a cache in front of the proxy only one Server-Timing field
 	// passes, as the guide warns.
 	firstFieldOnly bool
+	// losses are what the guide says of its settings: what is lost without them.
+	losses []loss
 	// arrange writes what the guide's configuration is put into on a system, and returns the
 	// arguments of a start in the foreground.
 	arrange func(t *testing.T, in *folder, g guide, heading, config string) []string
+}
+
+// loss is what becomes of a request when a setting is taken out.
+type loss struct {
+	section, setting string
+	path             string
+	status           int
+	host             bool   // the application sees that of the program's upstream
+	client           string // that the application sees in X-Forwarded-For
 }
 
 var programs = []program{
@@ -31,6 +43,12 @@ var programs = []program{
 		name: "nginx", debian: "nginx", binary: "nginx", language: "nginx",
 		cache: sectionCache, strip: []string{"proxy_hide_header Server-Timing;", "add_header Server-Timing $fresh_server_timing always;"},
 		firstFieldOnly: true,
+		losses: []loss{
+			{section: sectionFront, setting: "proxy_set_header Host $http_host;", path: "/", status: http.StatusOK, host: true},
+			{section: sectionFront, setting: "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;", path: "/", status: http.StatusOK, client: "127.0.0.1"},
+			{section: sectionFront, setting: "proxy_set_header Upgrade $http_upgrade;", path: "/socket", status: http.StatusUpgradeRequired},
+			{section: sectionFront, setting: "proxy_buffer_size 16k;", path: "/large", status: http.StatusBadGateway},
+		},
 		arrange: func(t *testing.T, in *folder, _ guide, _, config string) []string {
 			t.Helper()
 			in.write(t, "conf.d/throughline.conf", strings.ReplaceAll(config, "/var/cache/nginx/", in.path+"/cache-"))
@@ -47,6 +65,7 @@ http {
 	},
 	{
 		name: "haproxy", debian: "haproxy", binary: "haproxy", language: "haproxy",
+		losses: []loss{{section: sectionFront, setting: "option forwardfor", path: "/", status: http.StatusOK, client: "127.0.0.1"}},
 		arrange: func(t *testing.T, in *folder, _ guide, _, config string) []string {
 			t.Helper()
 			return []string{"-db", "-f", in.write(t, "haproxy.cfg", config+"\n")}
@@ -55,6 +74,10 @@ http {
 	{
 		name: "apache", debian: "apache2-bin", binary: "apache2", language: "apache",
 		cache: sectionCache, strip: []string{"CacheIgnoreHeaders Server-Timing"},
+		losses: []loss{
+			{section: sectionFront, setting: "ProxyPreserveHost On", path: "/", status: http.StatusOK, host: true},
+			{section: sectionFront, setting: "upgrade=websocket", path: "/socket", status: http.StatusUpgradeRequired},
+		},
 		arrange: func(t *testing.T, in *folder, g guide, heading, config string) []string {
 			t.Helper()
 			if heading == sectionBehind {
@@ -74,6 +97,7 @@ http {
 	{
 		name: "varnish", debian: "varnish", binary: "varnishd", language: "vcl",
 		cache: sectionFront, strip: []string{"unset resp.http.Server-Timing;"},
+		losses: []loss{{section: sectionFront, setting: "return (pipe);", path: "/socket", status: http.StatusUpgradeRequired}},
 		arrange: func(t *testing.T, in *folder, g guide, heading, config string) []string {
 			t.Helper()
 			vcl := in.write(t, "default.vcl", config)
@@ -92,6 +116,7 @@ http {
 	},
 	{
 		name: "caddy", debian: "caddy", binary: "caddy", language: "caddy",
+		losses: []loss{{section: sectionBehind, setting: "trusted_proxies 127.0.0.1", path: "/", status: http.StatusOK, client: "127.0.0.1"}},
 		arrange: func(t *testing.T, in *folder, _ guide, _, config string) []string {
 			t.Helper()
 			_, port, _ := strings.Cut(in.listen, ":")

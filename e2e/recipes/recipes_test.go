@@ -21,9 +21,11 @@ type rig struct {
 	program *program
 	front   bool // the program is in front of the proxy
 	url     string
-	client  *http.Client
-	app     *application
-	spans   *spans
+	// upstream is the address that the program asks.
+	upstream string
+	client   *http.Client
+	app      *application
+	spans    *spans
 
 	parents map[string]string // parent-id that reached the application -> trace id
 }
@@ -38,11 +40,11 @@ func startRecipe(t *testing.T, prog *program, section, config string, g guide, o
 	r := &rig{program: prog, front: section == sectionFront, app: startApplication(t), spans: startSpans(t), parents: map[string]string{}}
 	var address string
 	if r.front {
-		address = startProxy(t, g, section, r.app.address(), r.spans.server.URL)
-		address = prog.start(t, g, of, config, address)
+		r.upstream = startProxy(t, g, section, r.app.address(), r.spans.server.URL)
+		address = prog.start(t, g, of, config, r.upstream)
 	} else {
-		address = prog.start(t, g, of, config, r.app.address())
-		address = startProxy(t, g, section, address, r.spans.server.URL)
+		r.upstream = r.app.address()
+		address = startProxy(t, g, section, prog.start(t, g, of, config, r.upstream), r.spans.server.URL)
 	}
 	r.url = "http://" + address
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientAddress)}}
@@ -248,6 +250,53 @@ func (r *rig) answers(t *testing.T) {
 	}
 }
 
+// TestSettingsAreNeeded: without a setting of a guide is lost what the guide says.
+func TestSettingsAreNeeded(t *testing.T) {
+	t.Parallel()
+	for i := range programs {
+		prog := &programs[i]
+		for _, loss := range prog.losses {
+			t.Run(prog.name+"/"+loss.setting, func(t *testing.T) {
+				t.Parallel()
+				g := readGuide(t, prog.name)
+				config := without(t, g.configuration(t, loss.section, prog.language), loss.setting)
+				r := startRecipe(t, prog, loss.section, config, g, loss.section)
+				c := newContext()
+				header := http.Header{}
+				if loss.path == "/socket" {
+					header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {webSocketKey}}
+				}
+				resp, _ := r.do(t, r.request(t, http.MethodGet, loss.path, c, header))
+				if resp.StatusCode != loss.status {
+					t.Errorf("status %d, want %d", resp.StatusCode, loss.status)
+				}
+				got, ok := r.app.request(c.traceID)
+				if !ok {
+					t.Fatal("the trace did not reach the application")
+				}
+				if loss.host && got.host != r.upstream {
+					t.Errorf("the host is %q, want that of the program's upstream, %s", got.host, r.upstream)
+				}
+				if addresses := strings.Join(got.header["X-Forwarded-For"], ", "); loss.client != "" && addresses != loss.client {
+					t.Errorf("X-Forwarded-For is %q, want %q", addresses, loss.client)
+				}
+			})
+		}
+	}
+}
+
+// without takes a setting out of a configuration.
+func without(t *testing.T, config, setting string) string {
+	t.Helper()
+	if !strings.Contains(config, setting) {
+		t.Fatalf("the guide does not show %q", setting)
+	}
+	return strings.Replace(config, setting, "", 1)
+}
+
+// webSocketKey is that of RFC 6455, section 1.3.
+const webSocketKey = "dGhlIHNhbXBsZSBub25jZQ=="
+
 // events: the first event comes before the stream ends.
 func (r *rig) events(t *testing.T) {
 	c := newContext()
@@ -275,10 +324,9 @@ func (r *rig) events(t *testing.T) {
 func (r *rig) socket(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	const key = "dGhlIHNhbXBsZSBub25jZQ=="
 	c := newContext()
 	req := r.request(t, http.MethodGet, "/socket", c, http.Header{
-		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {key},
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {webSocketKey},
 	}).WithContext(ctx)
 	client := &http.Client{Transport: r.client.Transport} // a time-out would hide that the body can be written
 	resp, err := client.Do(req)
@@ -287,7 +335,7 @@ func (r *rig) socket(t *testing.T) {
 	}
 	defer resp.Body.Close()
 	conn, ok := resp.Body.(io.ReadWriter)
-	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-Websocket-Accept") != webSocketAccept(key) || !ok {
+	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-Websocket-Accept") != webSocketAccept(webSocketKey) || !ok {
 		t.Fatalf("status %d, header %v", resp.StatusCode, resp.Header)
 	}
 	for _, text := range []string{"hello", "once more"} {
@@ -345,10 +393,7 @@ func TestCaches(t *testing.T) {
 			g := readGuide(t, prog.name)
 			config := g.configuration(t, prog.cache, prog.language)
 			for _, line := range prog.strip {
-				if !strings.Contains(config, line) {
-					t.Fatalf("the guide does not show %q", line)
-				}
-				config = strings.Replace(config, line, "", 1)
+				config = without(t, config, line)
 			}
 			r := startRecipe(t, prog, sectionFront, config, g, prog.cache)
 			header := r.stored(t, "/assets/style.css", ownTiming)
