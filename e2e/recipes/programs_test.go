@@ -24,6 +24,9 @@ type program struct {
 	firstFieldOnly bool
 	// losses are what the guide says of its settings: what is lost without them.
 	losses []loss
+	// http2 are a text of the configuration, and that which has browsers asked in HTTP/2
+	// without TLS, which spares the test certificates. None: it takes both.
+	http2 [2]string
 	// arrange writes what the guide's configuration is put into on a system, and returns the
 	// arguments of a start in the foreground.
 	arrange func(t *testing.T, in *folder, g guide, heading, config string) []string
@@ -49,6 +52,7 @@ var programs = []program{
 			{section: sectionFront, setting: "proxy_set_header Upgrade $http_upgrade;", path: "/socket", status: http.StatusUpgradeRequired},
 			{section: sectionFront, setting: "proxy_buffer_size 16k;", path: "/large", status: http.StatusBadGateway},
 		},
+		http2: [2]string{"listen 127.0.0.1:8000;", "listen 127.0.0.1:8000 http2;"},
 		arrange: func(t *testing.T, in *folder, _ guide, _, config string) []string {
 			t.Helper()
 			in.write(t, "conf.d/throughline.conf", strings.ReplaceAll(config, "/var/cache/nginx/", in.path+"/cache-"))
@@ -66,6 +70,7 @@ http {
 	{
 		name: "haproxy", debian: "haproxy", binary: "haproxy", language: "haproxy",
 		losses: []loss{{section: sectionFront, setting: "option forwardfor", path: "/", status: http.StatusOK, client: "127.0.0.1"}},
+		http2:  [2]string{"bind 127.0.0.1:8000", "bind 127.0.0.1:8000 proto h2"},
 		arrange: func(t *testing.T, in *folder, _ guide, _, config string) []string {
 			t.Helper()
 			return []string{"-db", "-f", in.write(t, "haproxy.cfg", config+"\n")}
@@ -78,12 +83,13 @@ http {
 			{section: sectionFront, setting: "ProxyPreserveHost On", path: "/", status: http.StatusOK, host: true},
 			{section: sectionFront, setting: "upgrade=websocket", path: "/socket", status: http.StatusUpgradeRequired},
 		},
+		http2: [2]string{"ProxyPreserveHost On", "Protocols h2c http/1.1\nProxyPreserveHost On"},
 		arrange: func(t *testing.T, in *folder, g guide, heading, config string) []string {
 			t.Helper()
 			if heading == sectionBehind {
 				heading = sectionFront
 			}
-			modules := append([]string{"mpm_event", "authz_core"}, g.command(t, heading, "a2enmod")...)
+			modules := append([]string{"mpm_event", "authz_core", "http2"}, g.command(t, heading, "a2enmod")...)
 			var main strings.Builder
 			for _, module := range modules {
 				main.WriteString("LoadModule " + module + "_module /usr/lib/apache2/modules/mod_" + module + ".so\n")
@@ -101,7 +107,7 @@ http {
 		arrange: func(t *testing.T, in *folder, g guide, heading, config string) []string {
 			t.Helper()
 			vcl := in.write(t, "default.vcl", config)
-			args := []string{"-F", "-n", in.mkdir(t, "work"), "-s", "default,8m"}
+			args := []string{"-F", "-n", in.mkdir(t, "work"), "-s", "default,8m", "-p", "feature=+http2"}
 			for _, word := range g.command(t, heading, "varnishd") {
 				switch word {
 				case guideProgram:
@@ -121,7 +127,7 @@ http {
 			t.Helper()
 			_, port, _ := strings.Cut(in.listen, ":")
 			config = strings.Replace(config, ":8000 {", ":"+port+" {", 1)
-			return []string{"run", "--adapter", "caddyfile", "--config", in.write(t, "Caddyfile", "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n}\n"+config+"\n")}
+			return []string{"run", "--adapter", "caddyfile", "--config", in.write(t, "Caddyfile", "{\n\tadmin off\n\tdefault_bind 127.0.0.1\n\tservers {\n\t\tprotocols h1 h2c\n\t}\n}\n"+config+"\n")}
 		},
 	},
 }

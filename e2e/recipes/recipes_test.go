@@ -250,6 +250,32 @@ func (r *rig) answers(t *testing.T) {
 	}
 }
 
+// TestHTTP2: browsers ask in HTTP/2 what is in front.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	for i := range programs {
+		prog := &programs[i]
+		t.Run(prog.name, func(t *testing.T) {
+			t.Parallel()
+			g := readGuide(t, prog.name)
+			config := strings.Replace(g.configuration(t, sectionFront, prog.language), prog.http2[0], prog.http2[1], 1)
+			r := startRecipe(t, prog, sectionFront, config, g, sectionFront)
+			transport, ok := r.client.Transport.(*http.Transport)
+			if !ok {
+				t.Fatalf("the client's transport is a %T", r.client.Transport)
+			}
+			transport.Protocols = new(http.Protocols)
+			transport.Protocols.SetUnencryptedHTTP2(true)
+			r.answers(t)
+			t.Run("events", r.events)
+			r.checkParents(t)
+			if resp, _ := r.do(t, r.request(t, http.MethodGet, "/", newContext(), nil)); resp.ProtoMajor != 2 {
+				t.Errorf("it answered in %s", resp.Proto)
+			}
+		})
+	}
+}
+
 // TestSettingsAreNeeded: without a setting of a guide is lost what the guide says.
 func TestSettingsAreNeeded(t *testing.T) {
 	t.Parallel()
