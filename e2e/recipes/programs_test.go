@@ -69,6 +69,7 @@ http {
 	},
 	{
 		name: "haproxy", debian: "haproxy", binary: "haproxy", language: "haproxy",
+		cache: sectionCache, strip: []string{"http-after-response del-header Server-Timing if { res.cache_hit }"},
 		losses: []loss{{section: sectionFront, setting: "option forwardfor", path: "/", status: http.StatusOK, client: "127.0.0.1"}},
 		http2:  [2]string{"bind 127.0.0.1:8000", "bind 127.0.0.1:8000 proto h2"},
 		arrange: func(t *testing.T, in *folder, _ guide, _, config string) []string {
