@@ -3,6 +3,7 @@ package recipes
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -56,16 +57,22 @@ func (g guide) command(t *testing.T, heading, name string) []string {
 	return nil
 }
 
-// configuration returns the program's configuration for a place; where the guide shows
-// none there, it is said to be that of the place in front, with another upstream.
-func (g guide) configuration(t *testing.T, heading, language string) string {
+// configuration returns a configuration of the program, for one of the two places. Where
+// the guide shows none for behind, it is said to be that of the place in front with
+// another upstream, and without X-Forwarded-Proto.
+func (g guide) configuration(t *testing.T, heading, place, language string) string {
 	t.Helper()
 	text := g.block(heading, language)
 	if text == "" && heading == sectionBehind {
 		text = g.block(sectionFront, language)
+	}
+	if place == sectionBehind {
+		text = forwardedProto.ReplaceAllString(text, "")
 	}
 	if text == "" {
 		t.Fatalf("the guide shows no block in %q below %q", language, heading)
 	}
 	return text
 }
+
+var forwardedProto = regexp.MustCompile(`(?m)^.*X-Forwarded-Proto.*$`)

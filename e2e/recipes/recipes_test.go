@@ -180,7 +180,7 @@ func TestRecipes(t *testing.T) {
 			t.Run(prog.name+"/"+strings.ReplaceAll(section, " ", "_"), func(t *testing.T) {
 				t.Parallel()
 				g := readGuide(t, prog.name)
-				r := startRecipe(t, prog, section, g.configuration(t, section, prog.language), g, section)
+				r := startRecipe(t, prog, section, g.configuration(t, section, section, prog.language), g, section)
 				r.answers(t)
 				t.Run("events", r.events)
 				t.Run("socket", r.socket)
@@ -258,7 +258,7 @@ func TestHTTP2(t *testing.T) {
 		t.Run(prog.name, func(t *testing.T) {
 			t.Parallel()
 			g := readGuide(t, prog.name)
-			config := strings.Replace(g.configuration(t, sectionFront, prog.language), prog.http2[0], prog.http2[1], 1)
+			config := strings.Replace(g.configuration(t, sectionFront, sectionFront, prog.language), prog.http2[0], prog.http2[1], 1)
 			r := startRecipe(t, prog, sectionFront, config, g, sectionFront)
 			transport, ok := r.client.Transport.(*http.Transport)
 			if !ok {
@@ -285,7 +285,7 @@ func TestSettingsAreNeeded(t *testing.T) {
 			t.Run(prog.name+"/"+loss.setting, func(t *testing.T) {
 				t.Parallel()
 				g := readGuide(t, prog.name)
-				config := without(t, g.configuration(t, loss.section, prog.language), loss.setting)
+				config := without(t, g.configuration(t, loss.section, loss.section, prog.language), loss.setting)
 				r := startRecipe(t, prog, loss.section, config, g, loss.section)
 				c := newContext()
 				header := http.Header{}
@@ -389,7 +389,7 @@ func TestCaches(t *testing.T) {
 			t.Run(prog.name+"/"+strings.ReplaceAll(section, " ", "_"), func(t *testing.T) {
 				t.Parallel()
 				g := readGuide(t, prog.name)
-				r := startRecipe(t, prog, section, g.configuration(t, prog.cache, prog.language), g, prog.cache)
+				r := startRecipe(t, prog, section, g.configuration(t, prog.cache, section, prog.language), g, prog.cache)
 				path, own := "/assets/style.css", ownTiming
 				if prog.firstFieldOnly && r.front {
 					path, own = path+"?plain", ""
@@ -417,7 +417,7 @@ func TestCaches(t *testing.T) {
 		t.Run(prog.name+"/without_the_recipe", func(t *testing.T) {
 			t.Parallel()
 			g := readGuide(t, prog.name)
-			config := g.configuration(t, prog.cache, prog.language)
+			config := g.configuration(t, prog.cache, sectionFront, prog.language)
 			for _, line := range prog.strip {
 				config = without(t, config, line)
 			}
