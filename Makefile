@@ -24,6 +24,7 @@ GO_MODULES := . server e2e bench
 # Modules of their own, since each has the versions that its framework asks for.
 EXAMPLES := $(patsubst %/go.mod,%,$(wildcard examples/*/go.mod))
 NPM_FOLDERS := browser server/ui
+BACKENDS := e2e/backends/testdata/express e2e/backends/testdata/nodered
 
 comma := ,
 say = @printf '\n== %s\n' "$(1)"
@@ -47,6 +48,11 @@ setup-engines: ## Install the three browser engines of the agent's tests
 .PHONY: setup-recipes
 setup-recipes: ## Install the proxies and caches of docs/guides for their tests
 	@build/setup.sh recipes
+
+.PHONY: setup-backends
+setup-backends: $(BACKENDS:%=%/node_modules/.installed) ## Install the applications of the end-to-end tests: PHP, Flask, DokuWiki, Node-RED
+	@build/setup.sh backends
+	@[ -e .cache/dokuwiki/.installed ] || build/dokuwiki.sh .cache/dokuwiki
 
 # Packages are installed again when the lock file is newer than the last install.
 %/node_modules/.installed: %/package-lock.json | setup
@@ -102,9 +108,9 @@ test-browser: setup-engines browser/node_modules/.installed ## The browser agent
 	@cd browser && npm run --silent test:engines
 
 .PHONY: e2e
-e2e: build setup-browser setup-recipes ## The real binary in a real browser, and with other proxies and caches
+e2e: build setup-browser setup-recipes setup-backends ## The real binary in a real browser, with other proxies, caches and applications
 	$(call say,end to end)
-	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) go test -race -shuffle=on -count=1 ./...
+	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) DOKUWIKI=$(CURDIR)/.cache/dokuwiki go test -race -shuffle=on -count=1 ./...
 
 .PHONY: crash
 crash: build ## Kill, fill up, block the server under load; ROUNDS=100, MODE=kill,diskfull,blocked

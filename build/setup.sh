@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need and says so. What it cannot install
-# it names, with the way to get it. Usage: build/setup.sh [browser|engines|recipes]
+# it names, with the way to get it. Usage: build/setup.sh [browser|engines|recipes|backends]
 set -euo pipefail
 
 missing=0
@@ -42,7 +42,14 @@ case "${1:-}" in
     has varnishd || { packages+=(varnish); services+=(varnish varnishncsa); }
     has caddy || { packages+=(caddy); services+=(caddy caddy-api); }
     ;;
-  *) printf 'setup: what is %s? Usage: build/setup.sh [browser|engines|recipes]\n' "$1" >&2; exit 2 ;;
+  backends) # what applications that stand behind the proxy run on: PHP, Debian's Flask and DokuWiki's libraries
+    has php || packages+=(php-cli)
+    php -m 2>/dev/null | grep -qx xml || packages+=(php-xml)
+    /usr/bin/python3 -c 'import flask' 2>/dev/null || packages+=(python3-flask)
+    [ -e /usr/share/javascript/jquery-ui/jquery-ui.min.js ] || packages+=(libjs-jquery libjs-jquery-cookie libjs-jquery-ui)
+    [ -e /usr/share/php-geshi/geshi.php ] || packages+=(libphp-simplepie php-geshi php-phpseclib)
+    ;;
+  *) printf 'setup: what is %s? Usage: build/setup.sh [browser|engines|recipes|backends]\n' "$1" >&2; exit 2 ;;
 esac
 if [ "$1" = engines ]; then
   # What only the agent's tests need: the other two engines, a display for one of

@@ -1,0 +1,3 @@
+# everybody may read, users may edit and upload
+*	@ALL	1
+*	@user	8
