@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 )
 
@@ -40,7 +39,7 @@ func serve(t *testing.T) *rig {
 	said := start(t, command{
 		ready: regexp.MustCompile(`msg=ready ui=(\S+) otlp_http=(\S+)`),
 		args: []string{binary(t), "serve", "--listen=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--otlp-grpc=127.0.0.1:0",
-			"--data=" + filepath.Join(t.TempDir(), "data"), "--link-wait=20s", "--link-interval=100ms"},
+			"--data=" + filepath.Join(t.TempDir(), "data"), "--link-wait=10s", "--link-interval=100ms"},
 	})
 	return &rig{server: said[0], otlp: said[1]}
 }
@@ -49,12 +48,11 @@ func serve(t *testing.T) *rig {
 func (r *rig) behind(t *testing.T, upstream string) {
 	t.Helper()
 	said := start(t, command{
-		env:   []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.otlp, "OTEL_BSP_SCHEDULE_DELAY=100"},
-		ready: regexp.MustCompile(`msg=ready .*?(http://127\.0\.0\.1:\d+)`),
-		args: []string{binary(t), "proxy", "--upstream=" + upstream, "--listen=127.0.0.1:0",
-			"--service=" + proxyService, "--server=" + r.server, "--application-id=" + applicationID},
+		ready: regexp.MustCompile(`msg=ready proxy=(\S+)`),
+		args: []string{binary(t), "proxy", "--upstream=" + upstream, "--listen=127.0.0.1:0", "--service=" + proxyService,
+			"--otlp=" + r.otlp, "--server=" + r.server, "--application=" + applicationID},
 	})
-	r.proxy = strings.TrimSuffix(said[0], "/")
+	r.proxy = said[0]
 }
 
 // testdata returns the absolute path of a file of the applications.

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	verdictPatience = 45 * time.Second
+	verdictPatience = 20 * time.Second
 	verdictInterval = 100 * time.Millisecond
 )
 
