@@ -3,6 +3,8 @@ package backends
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,7 +28,7 @@ var recipes = []recipe{
 	{name: "express with its SDK", folder: "express", args: []string{"node", "--require", "./telemetry.cjs", "server.cjs"}, service: "express-shop"},
 	// Debian's Python, which has Debian's Flask.
 	{name: "flask", folder: "flask", args: []string{"/usr/bin/python3", "app.py"}},
-	{name: "php", folder: "php", args: []string{"php", "-S", "127.0.0.1:0", "index.php"}, env: []string{"PHP_CLI_SERVER_WORKERS=4"}},
+	{name: "php", folder: "php", args: []string{"php", "-d", "auto_prepend_file=behind-proxy.php", "-S", "127.0.0.1:0"}, env: []string{"PHP_CLI_SERVER_WORKERS=4"}},
 }
 
 // start starts the application, which sends its own spans, where it has any, to an
@@ -165,6 +167,43 @@ func TestRecipesBelieveTheProxy(t *testing.T) {
 			}
 			if want := (knowledge{URL: "https://shop.example/seen", Client: "198.51.100.7"}); knows != want {
 				t.Errorf("the application knows %+v, want %+v", knows, want)
+			}
+		})
+	}
+}
+
+var codeBlock = regexp.MustCompile("(?ms)^```(?:js|python|php)\n(.*?)^```$")
+
+// TestGuidesShowWhatRuns: each line of code in a guide is one of the application that is tested.
+func TestGuidesShowWhatRuns(t *testing.T) {
+	for _, name := range []string{"express", "flask", "php"} {
+		t.Run(name, func(t *testing.T) {
+			guide, err := os.ReadFile("../../docs/guides/" + name + ".md")
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, err := filepath.Glob(filepath.Join("testdata", name, "*.[cp]*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var application []string
+			for _, file := range files {
+				content, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				application = append(application, strings.Split(string(content), "\n")...)
+			}
+			blocks := codeBlock.FindAllStringSubmatch(string(guide), -1)
+			if len(blocks) == 0 {
+				t.Error("the guide shows no code")
+			}
+			for _, block := range blocks {
+				for line := range strings.Lines(block[1]) {
+					if line = strings.TrimSuffix(line, "\n"); !slices.Contains(application, line) {
+						t.Errorf("the application has no line\n%s", line)
+					}
+				}
 			}
 		})
 	}
