@@ -860,3 +860,32 @@ func TestWrap(t *testing.T) {
 		t.Errorf("attributes %v", attributesOf(server))
 	}
 }
+
+// slowSender is a transport that looks for the end of a request's body, as http.Transport
+// does, only when the beginning of the answer has reached the client.
+type slowSender struct{}
+
+func (slowSender) RoundTrip(request *http.Request) (*http.Response, error) {
+	sent, err := io.ReadAll(io.LimitReader(request.Body, request.ContentLength))
+	if err != nil {
+		return nil, err
+	}
+	past := readerFunc(func(p []byte) (int, error) { return request.Body.Read(p) })
+	return &http.Response{
+		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, ContentLength: -1,
+		Body: io.NopCloser(io.MultiReader(bytes.NewReader(sent), past)), Request: request,
+	}, nil
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestAnswerIsQuickerThanTheEndOfTheRequest: an upstream that has got as much as was
+// announced may answer at once, and its answer is whole.
+func TestAnswerIsQuickerThanTheEndOfTheRequest(t *testing.T) {
+	r := start(t, http.NotFoundHandler(), func(o *proxy.Options) { o.Transport = slowSender{} })
+	if got := text(t, r.do(t, http.MethodPost, "/", strings.NewReader("name=merino"))); got != "name=merino" {
+		t.Errorf("the answer is %q", got)
+	}
+}

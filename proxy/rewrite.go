@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
@@ -46,6 +47,9 @@ func (w *rewriter) rewrite(pr *httputil.ProxyRequest) {
 		pr.Out.Host = pr.In.Host
 	}
 	pr.Out.Trailer = pr.In.Trailer // what is filled in when the body has ended
+	if pr.In.ProtoMajor == 1 && pr.Out.ContentLength > 0 {
+		pr.Out.Body = &announced{pr.Out.Body, pr.Out.ContentLength}
+	}
 	header := pr.Out.Header
 	if contains(w.trusted, pr.In) {
 		for _, name := range forwardedHeaders {
@@ -105,4 +109,22 @@ func protocol(major, minor int) string {
 	default:
 		return "1.1"
 	}
+}
+
+// announced is the body of a request with Content-Length, which ends by itself after so
+// many bytes. http.Transport reads past them to see the end, when the upstream may have
+// answered already; with the answer's headers http.Server closes the body of HTTP/1,
+// so that this read fails, upon which the transport breaks the answer off.
+type announced struct {
+	io.ReadCloser
+	left int64
+}
+
+func (a *announced) Read(p []byte) (int, error) {
+	if a.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := a.ReadCloser.Read(p)
+	a.left -= int64(n)
+	return n, err
 }
