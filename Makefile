@@ -110,7 +110,7 @@ test-browser: setup-engines browser/node_modules/.installed ## The browser agent
 .PHONY: e2e
 e2e: build setup-browser setup-recipes setup-backends ## The real binary in a real browser, with other proxies, caches and applications
 	$(call say,end to end)
-	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) DOKUWIKI=$(CURDIR)/.cache/dokuwiki go test -race -shuffle=on -count=1 ./...
+	@cd e2e && THROUGHLINE_BINARY=$(CURDIR)/$(BIN) DOKUWIKI=$(CURDIR)/.cache/dokuwiki go test -p 1 -race -shuffle=on -count=1 ./...
 
 .PHONY: crash
 crash: build ## Kill, fill up, block the server under load; ROUNDS=100, MODE=kill,diskfull,blocked
