@@ -88,10 +88,10 @@ func parsePolicy(serialized string) (p policy, ok bool) {
 // whitespace is ASCII whitespace (Infra, section 4.6).
 const whitespace = "\t\n\f\r "
 
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' && c != '\v' }
+func isSpace[C byte | rune](c C) bool { return c == ' ' || c >= '\t' && c <= '\r' && c != '\v' }
 
 func tokens(list string) func(yield func(string) bool) {
-	return strings.FieldsFuncSeq(list, func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
+	return strings.FieldsFuncSeq(list, isSpace[rune])
 }
 
 func hasToken(list, token string) bool {

@@ -73,6 +73,10 @@ type script struct {
 	src, integrity string
 	url, beacons   *url.URL
 	open           []byte // the tag without what ends it, or a nonce
+	// rare is the part of agentName by which pages are searched: its first letters are
+	// such that few words have them. named is whether src has agentName.
+	rare  []byte
+	named bool
 }
 
 func (s Script) compile() (*script, error) {
@@ -80,7 +84,14 @@ func (s Script) compile() (*script, error) {
 	if err != nil || s.Src == "" || u.Opaque != "" || u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("inject: the script's Src %q is not a path, nor a URL with http or https", s.Src)
 	}
-	c := &script{src: s.Src, integrity: s.Integrity, url: u, beacons: u.ResolveReference(&url.URL{Path: "/beacon"})}
+	c := &script{
+		src:       s.Src,
+		integrity: s.Integrity,
+		url:       u,
+		beacons:   u.ResolveReference(&url.URL{Path: "/beacon"}),
+		rare:      []byte(agentName[len("thro"):]),
+		named:     strings.Contains(s.Src, agentName),
+	}
 	var tag strings.Builder
 	tag.WriteString("<script")
 	write := func(name, value string) { tag.WriteString(" " + name + `="` + escape(value) + `"`) }

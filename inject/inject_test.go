@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,10 +77,9 @@ func ask(t testing.TB, i inject.Injector, h http.HandlerFunc, change ...func(*ht
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	a := answer{Response: resp, body: string(body), err: err}
-	s.Close()
 	select {
 	case a.result = <-results:
-	default: // not wrapped
+	case <-t.Context().Done():
 	}
 	return a
 }
@@ -102,12 +102,8 @@ func page(body string, fields ...string) http.HandlerFunc {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		for _, f := range fields {
 			name, value, _ := strings.Cut(f, ": ")
-			if value == "" {
+			if w.Header().Set(name, value); value == "" {
 				w.Header().Del(name)
-			} else if w.Header().Get(name) != "" && name != "Content-Type" {
-				w.Header().Add(name, value)
-			} else {
-				w.Header().Set(name, value)
 			}
 		}
 		io.WriteString(w, body)
@@ -184,7 +180,7 @@ const (
 )
 
 func status(n int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(n)
 		io.WriteString(w, plain)
@@ -519,7 +515,11 @@ func TestWriterPaths(t *testing.T) {
 			html(w)
 			w.(io.ReaderFrom).ReadFrom(struct{ io.Reader }{strings.NewReader(plain)})
 		}},
-		{"WriteHeader first", func(w http.ResponseWriter, _ *http.Request) { html(w); w.WriteHeader(200); w.Write([]byte(plain)) }},
+		{"WriteHeader first", func(w http.ResponseWriter, _ *http.Request) {
+			html(w)
+			w.WriteHeader(http.StatusOK)
+			w.Write([]byte(plain))
+		}},
 		{"Flush first", func(w http.ResponseWriter, _ *http.Request) {
 			html(w)
 			w.(http.Flusher).Flush()
@@ -557,7 +557,7 @@ func TestWriterPaths(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := ask(t, inject.Injector{}, tc.handler)
-			if a.body != injected || a.result != inject.Injected || a.StatusCode != 200 || a.err != nil {
+			if a.body != injected || a.result != inject.Injected || a.StatusCode != http.StatusOK || a.err != nil {
 				t.Errorf("%d %s %v: %s", a.StatusCode, a.result, a.err, a.body)
 			}
 			if tc.name == "trailers" && a.Trailer.Get("X-End") != "yes" {
@@ -621,7 +621,7 @@ func TestLengthThatLies(t *testing.T) {
 		serve := func(length int) answer {
 			return ask(t, inject.Injector{}, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "text/html")
-				w.Header().Set("Content-Length", fmt.Sprint(length))
+				w.Header().Set("Content-Length", strconv.Itoa(length))
 				if flush {
 					w.(http.Flusher).Flush()
 				}

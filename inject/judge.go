@@ -3,6 +3,7 @@ package inject
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,21 +63,16 @@ func purposeOf(r *http.Request) purpose {
 // 9110, section 12.5.3).
 func decodable(r *http.Request) *http.Request {
 	fields := r.Header[headerAcceptEncoding]
-	kept := make([]string, 0, 8)
-	all := true
+	if !slices.ContainsFunc(fields, hasUndecodable) {
+		return r
+	}
+	var kept []string
 	for _, field := range fields {
 		for member := range strings.SplitSeq(field, ",") {
-			member = strings.TrimSpace(member)
-			name, _, _ := strings.Cut(member, ";")
-			if name = strings.TrimSpace(name); codingOf(name) == none && !strings.EqualFold(name, "identity") && name != "" {
-				all = false
-				continue
+			if !hasUndecodable(member) {
+				kept = append(kept, strings.TrimSpace(member))
 			}
-			kept = append(kept, member)
 		}
-	}
-	if all {
-		return r
 	}
 	if len(kept) == 0 {
 		kept = append(kept, "identity")
@@ -85,6 +81,17 @@ func decodable(r *http.Request) *http.Request {
 	c.Header = r.Header.Clone()
 	c.Header[headerAcceptEncoding] = []string{strings.Join(kept, ", ")}
 	return &c
+}
+
+// hasUndecodable reports whether a list has a coding, or "*", that may be one of others.
+func hasUndecodable(list string) bool {
+	for member := range strings.SplitSeq(list, ",") {
+		name, _, _ := strings.Cut(member, ";")
+		if name = strings.TrimSpace(name); codingOf(name) == none && name != "" && !strings.EqualFold(name, "identity") {
+			return true
+		}
+	}
+	return false
 }
 
 // judge decides by the response's headers, and sniffs where they name no media type:

@@ -568,7 +568,8 @@ func buffer() []byte {
 
 func recycle(b []byte) {
 	if b != nil {
-		buffers.Put(&b)
+		p := b // so that nil allocates nothing
+		buffers.Put(&p)
 	}
 }
 

@@ -21,6 +21,7 @@ type scanner struct {
 	candidate int
 	passed    int  // bytes of the document before the first that scan is given
 	inHead    bool // the head element is open, or would be by what comes next
+	closing   bool // the end tag of a raw text element comes next
 	settled   bool // the encoding is declared in the document
 	evident   bool // there is something that only documents have
 	document  bool // the browser says that it asked for a document
@@ -38,6 +39,7 @@ func (s *scanner) scan(b []byte) Result {
 	for {
 		if s.inside != "" {
 			from := s.pos
+			s.closing = s.inside != "!--"
 			left := s.leave(b)
 			if r := doubt(b[from:s.pos]); r != undecided {
 				return r
@@ -51,7 +53,7 @@ func (s *scanner) scan(b []byte) Result {
 				return r
 			}
 		}
-		if s.inHead && s.candidate < 0 {
+		if s.inHead && s.candidate < 0 && !s.closing {
 			s.candidate = s.pos
 		}
 		for s.pos < len(b) && isSpace(b[s.pos]) {
@@ -78,6 +80,7 @@ func (s *scanner) scan(b []byte) Result {
 		case doctype:
 			s.evident = true
 		case endTag:
+			s.closing = false
 			// Others are ignored there.
 			if is(t.name, "head", "body", "html", "br") {
 				s.evident = true
@@ -235,10 +238,10 @@ func (s *scanner) stop(b []byte, t token) Result {
 // hasScript reports whether the part of the document that has arrived has the script
 // element, one of ours or one that the page's author put there.
 func (s *scanner) hasScript(b []byte) bool {
-	if !bytes.Contains(b, []byte(agentName)) && !bytes.Contains(b, []byte(s.script.src)) {
+	b = b[:min(len(b), maxScanned)]
+	if !bytes.Contains(b, s.script.rare) && (s.script.named || !bytes.Contains(b, []byte(s.script.src))) {
 		return false
 	}
-	b = b[:min(len(b), maxScanned)]
 	var l lexer
 	for l.pos < len(b) {
 		if l.inside != "" && !l.leave(b) {
