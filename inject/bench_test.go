@@ -61,6 +61,7 @@ func TestStreamedMemory(t *testing.T) {
 	i := (&inject.Injector{Script: script}).Wrap(http.HandlerFunc(h))
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	result := testing.Benchmark(func(b *testing.B) {
+		b.Helper()
 		b.ReportAllocs()
 		for b.Loop() {
 			i.ServeHTTP(&discarding{header: http.Header{}}, r)

@@ -12,8 +12,6 @@ import (
 
 var fuzzed = &Injector{Script: Script{Src: "/t/throughline.js", Attributes: []Attribute{{"data-application-id", "a"}}}}
 
-const fuzzedTag = `<script src="/t/throughline.js" data-application-id="a"></script>`
-
 var seeds = []string{
 	"",
 	"<!doctype html><html><head><meta charset=utf-8><title>x</title></head><body>y</body></html>",

@@ -13,6 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -285,6 +287,67 @@ func TestHeadersOfChangedDocuments(t *testing.T) {
 	left := ask(t, inject.Injector{}, page(`<html amp>`+plain, append(fields, fmt.Sprintf("Content-Length: %d", len(plain)+10))[:4]...))
 	if left.Header.Get("ETag") != `"a"` || left.Header.Get("Accept-Ranges") != "bytes" || left.Header.Get("Throughline-Injection") != "" {
 		t.Errorf("headers of a document that stays: %v", left.Header)
+	}
+}
+
+// TestCharsetAfterScripts: its declaration stays within the first 1024 bytes.
+func TestCharsetAfterScripts(t *testing.T) {
+	for _, tc := range []struct {
+		fill        int
+		contentType string
+		behind      bool
+	}{{920, "text/html", true}, {100, "text/html", false}, {2000, "text/html", false}, {920, "text/html; charset=utf-8", false}} {
+		head, rest := "<head>", "<script>"+strings.Repeat("1", tc.fill)+"</script><meta charset=utf-8>"
+		want := head + tag + rest
+		if tc.behind {
+			want = head + rest + tag
+		}
+		if a := ask(t, inject.Injector{}, page(head+rest+"<body>", "Content-Type: "+tc.contentType)); a.body != want+"<body>" {
+			t.Errorf("%+v: %s", tc, a.body)
+		}
+	}
+}
+
+// TestUpstreamStops: behind a reverse proxy, of which the upstream goes midway.
+func TestUpstreamStops(t *testing.T) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, plain)
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer upstream.Close()
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ErrorLog: quiet}
+	if a := ask(t, inject.Injector{}, proxy.ServeHTTP); a.body != injected || a.err == nil {
+		t.Errorf("%v: %s", a.err, a.body)
+	}
+}
+
+// readerFrom tells whether the writer below was given the source itself.
+type readerFrom struct {
+	discarding
+	src io.Reader
+}
+
+func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
+	w.src = src
+	return io.Copy(&w.discarding, struct{ io.Reader }{src})
+}
+
+func TestSendfileIsKept(t *testing.T) {
+	for _, contentType := range []string{"image/png", "text/html"} {
+		src := struct{ io.Reader }{strings.NewReader(plain + strings.Repeat("x", 100_000))}
+		w := &readerFrom{discarding: discarding{header: http.Header{"Content-Type": {contentType}}}}
+		(&inject.Injector{Script: script}).Wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.(io.ReaderFrom).ReadFrom(src)
+		})).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		if w.src != io.Reader(src) {
+			t.Errorf("%s: the writer below got %T", contentType, w.src)
+		}
 	}
 }
 
@@ -631,18 +694,21 @@ func TestLengthThatLies(t *testing.T) {
 				}
 			})
 		}
+		if a := serve(len(plain) - 5); !strings.HasPrefix(injected, a.body) || !errors.Is(a.err, io.ErrUnexpectedEOF) {
+			t.Errorf("too short, flush %v: %v, %s", flush, a.err, a.body)
+		}
 		if a := serve(len(plain) + 5); a.body != injected || !errors.Is(a.err, io.ErrUnexpectedEOF) {
 			t.Errorf("too long, flush %v: %v, %s", flush, a.err, a.body)
 		}
 	}
 }
 
-// TestBomb: 256 MB of one letter, in little memory.
+// TestBomb: 64 MB of one letter, in little memory.
 func TestBomb(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	const size = 256 << 20
+	const size = 64 << 20
 	for _, c := range codecs[:3] {
 		t.Run(c.name, func(t *testing.T) {
 			var bomb bytes.Buffer

@@ -40,7 +40,8 @@ func purposeOf(r *http.Request) purpose {
 	default:
 		return notDocument
 	}
-	if r.Header["X-Requested-With"] != nil {
+	// Android's WebView sends the name of its app there, with documents too.
+	if strings.EqualFold(r.Header.Get("X-Requested-With"), "XMLHttpRequest") {
 		return fetched
 	}
 	switch r.Header.Get("Sec-Fetch-Dest") {
@@ -161,6 +162,7 @@ func (w *responseWriter) judgeHTML(contentType string) Result {
 	w.scanner = scanner{
 		candidate: -1,
 		document:  w.purpose == document,
+		labelled:  charset != "",
 		script:    w.handler.script,
 		policies:  &w.policies,
 		located:   w.located,

@@ -56,6 +56,7 @@ type responseWriter struct {
 	original []byte // the coded body, until anything is passed on
 	recoder  *recoder
 	broken   error // why the coded body cannot be finished
+	gone     bool  // the client, so far as a write tells
 }
 
 // Unwrap lets http.ResponseController reach the writer below.
@@ -181,19 +182,14 @@ func (w *responseWriter) take(p []byte) (int, error) {
 	if w.mode == fresh {
 		w.start()
 	}
-	var long error
 	if w.declared >= 0 && w.received+int64(len(p)) > w.declared {
-		p, long = p[:w.declared-w.received], http.ErrContentLength
+		return 0, http.ErrContentLength // as net/http does
 	}
 	w.received += int64(len(p))
 	var err error
 	switch {
 	case w.mode == passing:
-		n, err := w.ResponseWriter.Write(p)
-		if err == nil {
-			err = long
-		}
-		return n, err
+		return w.ResponseWriter.Write(p)
 	case w.mode == sniffing:
 		w.hold(p)
 		if len(w.held) >= sniffed {
@@ -207,7 +203,7 @@ func (w *responseWriter) take(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(p), long
+	return len(p), nil
 }
 
 // sniff decides by the first bytes of the body what net/http would take it for.
@@ -327,6 +323,7 @@ func (w *responseWriter) out(p []byte) error {
 	}
 	if w.recoder == nil {
 		_, err := w.ResponseWriter.Write(p)
+		w.gone = w.gone || err != nil
 		return err
 	}
 	if w.recoder.encoder == nil {
@@ -337,6 +334,7 @@ func (w *responseWriter) out(p []byte) error {
 		}
 	}
 	_, err := w.recoder.encoder.Write(p)
+	w.gone = w.gone || err != nil
 	return err
 }
 
@@ -468,7 +466,7 @@ func (w *responseWriter) end(returned bool) {
 	if f := w.handler.onResult; f != nil {
 		f(w.request, w.result)
 	}
-	if err != nil {
+	if err != nil && !w.gone {
 		// What came is the client's, and that it is not all.
 		_ = http.NewResponseController(w.ResponseWriter).Flush()
 		panic(http.ErrAbortHandler)
@@ -485,7 +483,7 @@ func (w *responseWriter) finish() error {
 			w.send(undecided, -1)
 		}
 		w.leave(NoBody)
-		return nil
+		return w.short()
 	}
 	var err error
 	if w.mode == sniffing {
@@ -501,10 +499,18 @@ func (w *responseWriter) finish() error {
 	if w.result == Injected {
 		dropDigests(w.Header()) // as trailers
 	}
-	if err == nil && w.declared > w.received && w.request.Method != http.MethodHead {
-		err = io.ErrUnexpectedEOF
+	if err == nil {
+		err = w.short()
 	}
 	return err
+}
+
+// short reports a body shorter than the Content-Length that was dropped.
+func (w *responseWriter) short() error {
+	if w.declared > w.received && w.request.Method != http.MethodHead {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 
 func (w *responseWriter) finishCoded() error {
@@ -528,7 +534,9 @@ func (w *responseWriter) finishCoded() error {
 		_ = w.recoder.encoder.Flush()
 		return err
 	}
-	return w.recoder.encoder.Close()
+	err = w.recoder.encoder.Close()
+	w.gone = w.gone || err != nil
+	return err
 }
 
 // abandon passes on what a handler wrote before it panicked, as far as the writer below

@@ -23,6 +23,7 @@ type scanner struct {
 	inHead    bool // the head element is open, or would be by what comes next
 	closing   bool // the end tag of a raw text element comes next
 	settled   bool // the encoding is declared in the document
+	labelled  bool // and outside of it, or by its mark, which counts more
 	evident   bool // there is something that only documents have
 	document  bool // the browser says that it asked for a document
 	script    *script
@@ -115,7 +116,7 @@ func (s *scanner) byteOrderMark(b []byte) (r Result, ok bool) {
 	case bytes.HasPrefix(b, []byte(utf16le)), bytes.HasPrefix(b, []byte(utf16be)):
 		return Charset, false
 	case bytes.HasPrefix(b, []byte(utf8)):
-		s.pos = len(utf8)
+		s.pos, s.labelled = len(utf8), true
 		return undecided, true
 	case len(b) < len(utf8) && (bytes.HasPrefix([]byte(utf8), b) || bytes.HasPrefix([]byte(utf16le), b) || bytes.HasPrefix([]byte(utf16be), b)):
 		return undecided, false
@@ -173,7 +174,21 @@ func is(name []byte, names ...string) bool {
 // meta looks at a meta element: the declaration of the encoding must stay in the first
 // 1024 bytes (HTML standard, section 4.2.5.4), and a policy governs what is behind it.
 func (s *scanner) meta(t token, tag []byte) Result {
-	var charset, equiv, content []byte
+	_, equiv, content := metaAttributes(tag)
+	switch {
+	case declaresCharset(tag):
+		if !s.settled {
+			s.settled, s.candidate = true, t.end
+		}
+	case is(equiv, "content-security-policy"):
+		s.candidate = t.end
+		s.policies.add(html.UnescapeString(string(content)), true)
+		return s.check()
+	}
+	return undecided
+}
+
+func metaAttributes(tag []byte) (charset, equiv, content []byte) {
 	attributes(tag, func(name, value []byte) bool {
 		switch {
 		case charset == nil && is(name, "charset"):
@@ -185,17 +200,12 @@ func (s *scanner) meta(t token, tag []byte) Result {
 		}
 		return true
 	})
-	switch {
-	case len(charset) > 0, is(equiv, "content-type") && bytes.Contains(bytes.ToLower(content), []byte("charset")):
-		if !s.settled {
-			s.settled, s.candidate = true, t.end
-		}
-	case is(equiv, "content-security-policy"):
-		s.candidate = t.end
-		s.policies.add(html.UnescapeString(string(content)), true)
-		return s.check()
-	}
-	return undecided
+	return charset, equiv, content
+}
+
+func declaresCharset(tag []byte) bool {
+	charset, equiv, content := metaAttributes(tag)
+	return len(charset) > 0 || is(equiv, "content-type") && bytes.Contains(bytes.ToLower(content), []byte("charset"))
 }
 
 // check holds the policies against the script.
@@ -232,6 +242,7 @@ func (s *scanner) stop(b []byte, t token) Result {
 	if s.candidate < 0 {
 		s.candidate = t.start
 	}
+	s.late(b, t.start)
 	return Injected
 }
 
@@ -242,28 +253,65 @@ func (s *scanner) hasScript(b []byte) bool {
 	if !bytes.Contains(b, s.script.rare) && (s.script.named || !bytes.Contains(b, []byte(s.script.src))) {
 		return false
 	}
+	found := false
+	startTags(b, func(t token) bool {
+		found = is(t.name, "script") && s.script.isThis(b[t.start:t.end])
+		return !found
+	})
+	return found
+}
+
+// startTags calls yield with the start tags in b, as far as they are beyond doubt.
+func startTags(b []byte, yield func(token) bool) {
 	var l lexer
 	for l.pos < len(b) {
 		if l.inside != "" && !l.leave(b) {
-			return false
+			return
 		}
 		t := l.read(b)
-		switch {
-		case t.kind == incomplete && l.inside == "", t.kind == doubtful:
-			return false
-		case t.kind == text:
+		switch t.kind {
+		case incomplete, doubtful:
+			return
+		case text:
 			i := bytes.IndexByte(b[l.pos+1:], '<')
 			if i < 0 {
-				return false
+				return
 			}
 			l.pos += 1 + i
-		case t.kind == startTag && is(t.name, "script") && s.script.isThis(b[t.start:t.end]):
-			return true
-		case t.kind == startTag:
+		case startTag:
+			if !yield(t) {
+				return
+			}
 			l.inside = rawText(t.name)
+		case endTag, doctype, other:
 		}
 	}
-	return false
+}
+
+// prescanned is how far browsers look for the declaration of the encoding (HTML
+// standard, section 13.2.3.2).
+const prescanned = 1024
+
+// late moves the place behind a declaration of the encoding that comes only after a
+// script, where the element would push that out of reach.
+func (s *scanner) late(b []byte, from int) {
+	if s.settled || s.labelled {
+		return
+	}
+	end := min(len(b), prescanned-s.passed)
+	if end <= from {
+		return
+	}
+	startTags(b[from:end], func(t token) bool {
+		tag := b[from+t.start : from+t.end]
+		if is(t.name, "body") || is(t.name, "meta") && declaresCharset(tag) {
+			if reach := s.passed + from + t.end + len(s.script.element(s.nonce)); is(t.name, "meta") && reach > prescanned {
+				s.candidate = from + t.end
+			}
+			return false
+		}
+		return true
+	})
 }
 
 // rawText returns the lower-case name of an element in which there are no others.
