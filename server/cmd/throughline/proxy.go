@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/net/netutil"
 
@@ -47,7 +50,7 @@ func (c *proxyCommand) Run(ctx context.Context, line *kong.Context, s streams) (
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(s.stderr, nil))
-	p := &proxyServer{log: log, providers: map[string]*sdktrace.TracerProvider{}, spans: newSpanTransport()}
+	p := newProxyServer(log)
 	defer func() { err = errors.Join(err, p.stopSpans(ctx)) }()
 	if err := p.use(ctx, loaded); err != nil {
 		return err
@@ -55,6 +58,13 @@ func (c *proxyCommand) Run(ctx context.Context, line *kong.Context, s streams) (
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", loaded.Listen)
 	if err != nil {
 		return &listenError{"listen", err}
+	}
+	if loaded.Metrics != "" {
+		stop, err := p.serveMetrics(ctx, loaded.Metrics)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		defer stop()
 	}
 	scheme := "http"
 	server := &http.Server{
@@ -123,10 +133,38 @@ type proxyServer struct {
 	// What outlives a change of the configuration.
 	providers map[string]*sdktrace.TracerProvider // by service and endpoint
 	spans     *http.Transport
+	metrics   *prometheus.Registry
+	// What became of the responses that may be documents, by service and result.
+	injections *prometheus.CounterVec
 }
 
-func newSpanTransport() *http.Transport {
-	return &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+func newProxyServer(log *slog.Logger) *proxyServer {
+	p := &proxyServer{
+		log:       log,
+		providers: map[string]*sdktrace.TracerProvider{},
+		spans:     &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute},
+		metrics:   prometheus.NewRegistry(),
+		injections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "throughline_proxy_injections_total",
+			Help: "Responses that may be documents, by what became of the agent's script in them.",
+		}, []string{"service", "result"}),
+	}
+	p.metrics.MustRegister(p.injections, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return p
+}
+
+// serveMetrics serves Prometheus metrics until stop is called.
+func (p *proxyServer) serveMetrics(ctx context.Context, address string) (stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, &listenError{"metrics", err}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: proxyReadHeader, ErrorLog: stdlog.New(panicLog{p.log}, "", 0)}
+	go func() { _ = server.Serve(listener) }()
+	p.log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+	return func() { _ = server.Close() }, nil
 }
 
 func (p *proxyServer) serve(w http.ResponseWriter, r *http.Request) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/throughline-rum/throughline"
 	"github.com/throughline-rum/throughline/firstparty"
+	"github.com/throughline-rum/throughline/inject"
 	"github.com/throughline-rum/throughline/proxy"
 	"github.com/throughline-rum/throughline/server/internal/config"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
@@ -44,7 +45,7 @@ func (p *proxyServer) newRoutes(ctx context.Context, c *config.Proxy) (*routeTab
 	}
 	for i := range c.Routes {
 		route := &c.Routes[i]
-		handler, transport, err := p.newRoute(ctx, c, route)
+		handler, transport, err := p.newRoute(ctx, c, route, agent)
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +96,7 @@ func rankOfHost(pattern string) int {
 	}
 }
 
-func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *config.Route) (http.Handler, *http.Transport, error) {
+func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *config.Route, agent *firstparty.Handler) (http.Handler, *http.Transport, error) {
 	upstream, err := url.Parse(route.Upstream)
 	if err != nil {
 		return nil, nil, err
@@ -131,8 +132,13 @@ func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *conf
 	}
 	log := p.log.With("service", route.Service)
 	often := rate.Sometimes{First: 1, Interval: proxyFailureLog}
+	var wrap func(http.Handler) http.Handler
+	if route.Application != "" {
+		wrap = p.newInjector(c, route, agent).Wrap
+	}
 	handler, err := proxy.New(proxy.Options{
 		Upstream:       upstream,
+		Wrap:           wrap,
 		TracerProvider: provider,
 		Middleware: throughline.Middleware{
 			Tenant:        tracecontext.Tenant(c.Tenant),
@@ -152,6 +158,34 @@ func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *conf
 		ErrorLog: stdlog.New(panicLog{log}, "", 0),
 	})
 	return handler, transport, err
+}
+
+// newInjector returns what puts the agent's script into the pages of a route.
+func (p *proxyServer) newInjector(c *config.Proxy, route *config.Route, agent *firstparty.Handler) *inject.Injector {
+	src, integrity := agent.Script()
+	if !route.Integrity {
+		integrity = ""
+	}
+	attributes := []inject.Attribute{
+		{Name: "data-application-id", Value: route.Application},
+		{Name: "data-endpoint", Value: agent.Endpoint()},
+	}
+	if c.Tenant != string(tracecontext.DefaultTenant) {
+		attributes = append(attributes, inject.Attribute{Name: "data-tenant", Value: c.Tenant})
+	}
+	if cookie := throughline.SessionCookie(route.SessionCookie); cookie.Name != "" {
+		attributes = append(attributes, inject.Attribute{Name: "data-session-cookie", Value: cookie.String()})
+	}
+	for _, a := range route.Attributes {
+		attributes = append(attributes, inject.Attribute(a))
+	}
+	return &inject.Injector{
+		Script: inject.Script{Src: src, Integrity: integrity, Attributes: attributes},
+		Debug:  route.InjectDebug,
+		OnResult: func(_ *http.Request, result inject.Result) {
+			p.injections.WithLabelValues(route.Service, result.String()).Inc()
+		},
+	}
 }
 
 // find serves with the route of a request.

@@ -29,7 +29,9 @@ type Proxy struct {
 	Server string `yaml:"server" placeholder:"URL" help:"Throughline server that gets the beacons; with it pages find the agent and send beacons below --prefix."`
 	Prefix string `yaml:"prefix" default:"/.throughline/" placeholder:"PATH" help:"Path of the agent and the beacons on every host."`
 
-	Tenant         string        `yaml:"tenant" default:"${tenant}" placeholder:"8HEX-8HEX" help:"Deployment and environment in the tracestate key; the agents must name the same."`
+	Tenant  string `yaml:"tenant" default:"${tenant}" placeholder:"8HEX-8HEX" help:"Deployment and environment in the tracestate key; the agents must name the same."`
+	Metrics string `yaml:"metrics" placeholder:"ADDR" help:"Address of Prometheus metrics at /metrics; empty: none."`
+
 	TrustedProxies []string      `yaml:"trusted_proxies" placeholder:"CIDR" help:"Addresses or ranges of proxies in front of this one, which are believed when they tell the client's address."`
 	Via            string        `yaml:"via" default:"throughline" placeholder:"NAME" help:"Name in the header Via; empty: none."`
 	Drain          time.Duration `yaml:"drain" default:"30s" help:"How long running requests may take when the proxy is stopped."`
@@ -58,6 +60,9 @@ type Route struct {
 	RewriteHost  bool     `yaml:"rewrite_host" help:"Send the upstream its own name in Host, not that of the request."`
 
 	Application   string        `yaml:"application" placeholder:"16HEX" help:"Application id; with --server pages get the agent's script, with this id."`
+	Integrity     bool          `yaml:"integrity" help:"Pin the script's content on its element (Subresource Integrity)."`
+	InjectDebug   bool          `yaml:"inject_debug" help:"Say in the header Throughline-Injection why a page did not get the script."`
+	Attributes    []Attribute   `kong:"-" yaml:"attributes"` // of the script's element: the agent's options
 	SessionCookie SessionCookie `embed:"" prefix:"session-cookie-" yaml:"session_cookie"`
 	Origins       []OriginRule  `kong:"-" yaml:"origins"`
 
@@ -70,6 +75,12 @@ type SessionCookie struct {
 	Name   string `yaml:"name" placeholder:"NAME" help:"Cookie in which the agent leaves the session's ids, with consent; empty: none."`
 	Path   string `yaml:"path" placeholder:"PATH" help:"Path of that cookie."`
 	Domain string `yaml:"domain" placeholder:"HOST" help:"Host that gets that cookie with all hosts below."`
+}
+
+// Attribute is an option of the agent, as the element of its script says it.
+type Attribute struct {
+	Name  string `yaml:"name"` // data-consent-required
+	Value string `yaml:"value"`
 }
 
 // OriginRule lets the pages of other origins see which trace answered.
@@ -121,6 +132,11 @@ func LoadProxy(c Proxy, given func(flag string) bool) (*Proxy, error) {
 func (c *Proxy) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return &Error{"listen", err, "give host:port, for example 127.0.0.1:8080"}
+	}
+	if c.Metrics != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
+			return &Error{"metrics", err, "give host:port, for example 127.0.0.1:9318"}
+		}
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		return &Error{"tls", errors.New("a certificate and its key go together"), "give both files, or none"}
@@ -210,6 +226,14 @@ func (r *Route) check(c *Proxy, i int) error {
 	}
 	if r.Application != "" && c.Server == "" {
 		return fail("application", errors.New("without a server pages would have nowhere to send beacons"), "set server as well, for example http://127.0.0.1:8318")
+	}
+	for _, a := range r.Attributes {
+		if !strings.HasPrefix(a.Name, "data-") || strings.Trim(a.Name, "abcdefghijklmnopqrstuvwxyz-") != "" {
+			return fail("attributes", fmt.Errorf("%q is no option of the agent", a.Name), "write its name as in HTML, for example data-consent-required")
+		}
+		if slices.Contains([]string{"data-application-id", "data-endpoint", "data-tenant", "data-session-cookie"}, a.Name) {
+			return fail("attributes", fmt.Errorf("%s is written by the proxy", a.Name), "set it by its own key")
+		}
 	}
 	if s := r.SessionCookie; s.Name == "" && s != (SessionCookie{}) {
 		return fail("session_cookie", errors.New("it has no name"), "give it one")
