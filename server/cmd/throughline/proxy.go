@@ -59,9 +59,10 @@ func (c *proxyCommand) Run(ctx context.Context, line *kong.Context, s streams) (
 	if err != nil {
 		return &listenError{"listen", err}
 	}
+	metrics := "none"
 	if loaded.Metrics != "" {
-		stop, err := p.serveMetrics(ctx, loaded.Metrics)
-		if err != nil {
+		var stop func()
+		if metrics, stop, err = p.serveMetrics(ctx, loaded.Metrics); err != nil {
 			return errors.Join(err, listener.Close())
 		}
 		defer stop()
@@ -95,7 +96,7 @@ func (c *proxyCommand) Run(ctx context.Context, line *kong.Context, s streams) (
 	defer signal.Stop(reload)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	log.Info("ready", "proxy", scheme+"://"+listener.Addr().String(), "routes", len(loaded.Routes), "otlp", loaded.OTLP)
+	log.Info("ready", "proxy", scheme+"://"+listener.Addr().String(), "routes", len(loaded.Routes), "otlp", loaded.OTLP, "metrics", metrics)
 	for {
 		select {
 		case err := <-failed:
@@ -154,17 +155,16 @@ func newProxyServer(log *slog.Logger) *proxyServer {
 }
 
 // serveMetrics serves Prometheus metrics until stop is called.
-func (p *proxyServer) serveMetrics(ctx context.Context, address string) (stop func(), err error) {
+func (p *proxyServer) serveMetrics(ctx context.Context, address string) (url string, stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, &listenError{"metrics", err}
+		return "", nil, &listenError{"metrics", err}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: proxyReadHeader, ErrorLog: stdlog.New(panicLog{p.log}, "", 0)}
 	go func() { _ = server.Serve(listener) }()
-	p.log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
-	return func() { _ = server.Close() }, nil
+	return "http://" + listener.Addr().String() + "/metrics", func() { _ = server.Close() }, nil
 }
 
 func (p *proxyServer) serve(w http.ResponseWriter, r *http.Request) {

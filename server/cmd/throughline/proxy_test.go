@@ -23,10 +23,10 @@ import (
 
 // runningProxy is the command in a process of its own.
 type runningProxy struct {
-	url   string
-	log   <-chan string // its lines
-	cmd   *exec.Cmd
-	ended chan error
+	url, metrics string        // as it says them
+	log          <-chan string // its lines
+	cmd          *exec.Cmd
+	ended        chan error
 }
 
 // runProxy starts the command with these arguments and waits until it serves.
@@ -54,11 +54,14 @@ func runProxy(t *testing.T, args ...string) *runningProxy {
 		ended <- cmd.Wait()
 	}()
 	p := &runningProxy{log: lines, cmd: cmd, ended: ended}
-	_, address, found := strings.Cut(p.wait(t, "msg=ready"), " proxy=")
-	if !found {
-		t.Fatal("the proxy does not say where it listens")
+	for field := range strings.FieldsSeq(p.wait(t, "msg=ready")) {
+		switch name, value, _ := strings.Cut(field, "="); name {
+		case "proxy":
+			p.url = value
+		case "metrics":
+			p.metrics = value
+		}
 	}
-	p.url, _, _ = strings.Cut(address, " ")
 	return p
 }
 
@@ -315,6 +318,69 @@ func TestProxyPassesBeaconsOn(t *testing.T) {
 	_ = response.Body.Close()
 	if r := <-beacons; response.StatusCode != http.StatusAccepted || r.Header.Get("X-Forwarded-For") != "127.0.0.1" || r.URL.Path != "/beacon" {
 		t.Errorf("status %d; the server got %s from %q", response.StatusCode, r.URL.Path, r.Header.Get("X-Forwarded-For"))
+	}
+	p.stop(t)
+}
+
+// Pages of a route with an application get the agent's script, with what the route sets,
+// and the metrics count them; a page whose policy forbids it stays as it is, and says so.
+func TestProxyInjects(t *testing.T) {
+	const page = `<!doctype html><html><head><meta charset="utf-8"><title>Shop</title></head></html>`
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if r.URL.Path == "/strict" {
+			w.Header().Set("Content-Security-Policy", "script-src 'none'")
+		}
+		_, _ = io.WriteString(w, page)
+	}))
+	defer s.Close()
+	otlp, _ := collector(t)
+	file := filepath.Join(t.TempDir(), "proxy.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `
+listen: 127.0.0.1:0
+metrics: 127.0.0.1:0
+otlp: %s
+server: %s
+tenant: 2ead957c-980df25b
+routes:
+  - upstream: %s
+    service: shop
+    application: 745a78fe5b6e57f6
+    integrity: true
+    inject_debug: true
+    session_cookie: {name: shop-session, path: /}
+    attributes: [{name: data-consent-required, value: ""}]
+`, otlp, s.URL, s.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := runProxy(t, "--config", file)
+	_, body, _ := fetch(t, p.url+"/", "")
+	before, rest, found := strings.Cut(body, `<script src="/.throughline/`)
+	element, after, ended := strings.Cut(rest, "></script>")
+	if !found || !ended || before+after != page || !strings.HasSuffix(before, `<meta charset="utf-8">`) {
+		t.Fatalf("the page is now %s", body)
+	}
+	for _, want := range []string{
+		`data-application-id="745a78fe5b6e57f6"`, `data-endpoint="/.throughline/beacon"`, `data-tenant="2ead957c-980df25b"`,
+		`data-session-cookie="shop-session; Path=/"`, `data-consent-required=""`, `integrity="sha384-`,
+	} {
+		if !strings.Contains(element, want) {
+			t.Errorf("the element has no %s: %s", want, element)
+		}
+	}
+	src, _, _ := strings.Cut(rest, `"`)
+	if status, script, header := fetch(t, p.url+"/.throughline/"+src, ""); status != http.StatusOK || script == "" || !strings.Contains(header.Get("Cache-Control"), "immutable") {
+		t.Errorf("its script: status %d, %v", status, header)
+	}
+	_, body, header := fetch(t, p.url+"/strict", "")
+	if body != page || header.Get("Throughline-Injection") != "csp_forbids" {
+		t.Errorf("the strict page: %v %s", header, body)
+	}
+	_, metrics, _ := fetch(t, p.metrics, "")
+	for _, want := range []string{`throughline_proxy_injections_total{result="injected",service="shop"} 1`, `throughline_proxy_injections_total{result="csp_forbids",service="shop"} 1`} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the metrics have no %s:\n%s", want, metrics)
+		}
 	}
 	p.stop(t)
 }
