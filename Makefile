@@ -161,6 +161,11 @@ bench-agent: setup-browser agent browser/bench/node_modules/.installed ## The br
 	$(call say,the agent against others in Chromium)
 	@cd browser/bench && npm run --silent bench -- --out $(CURDIR)/docs/benchmarks.md $(ARGS)
 
+.PHONY: bench-agents
+bench-agents: build setup-recipes ## The middleware and the proxy beside others, written to docs/benchmarks.md; ARGS='-rounds 1'
+	$(call say,the middleware and the proxy beside others)
+	@go run ./bench/agents -proxy $(BIN) -out docs/benchmarks.md $(ARGS)
+
 .PHONY: fuzz
 fuzz: assets ## Run each fuzz target for FUZZTIME
 	@build/fuzz.sh . $(FUZZTIME)

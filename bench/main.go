@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/throughline-rum/throughline/bench/internal/host"
 	"github.com/throughline-rum/throughline/bench/internal/subject"
 	"github.com/throughline-rum/throughline/bench/internal/table"
 )
@@ -156,7 +157,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(temp) //nolint:errcheck // a temporary folder
-	b := &bench{options: o, temp: temp, progress: progress{to: stderr}, began: time.Now(), loadBefore: loadAverage()}
+	b := &bench{options: o, temp: temp, progress: progress{to: stderr}, began: time.Now(), loadBefore: host.Load()}
 	if err := b.findOurs(ctx); err != nil {
 		return err
 	}

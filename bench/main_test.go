@@ -32,23 +32,6 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestTheDocumentKeepsWhatIsAroundTheMarkers(t *testing.T) {
-	const after = "\nz\n<!-- bench-agent: begin -->\n\nagents\n\n<!-- bench-agent: end -->\n"
-	document := "a\n" + beginMarker + "\nold\n" + endMarker + after
-	const want = "a\n" + beginMarker + "\n\nnew\n\n" + endMarker + after
-	for range 2 { // writing it again changes nothing
-		var err error
-		if document, err = between(document, "\nnew\n\n"); err != nil || document != want {
-			t.Fatalf("%q, %v", document, err)
-		}
-	}
-	for _, bad := range []string{"", beginMarker, endMarker + beginMarker} {
-		if _, err := between(bad, "new"); err == nil {
-			t.Errorf("no error for %q", bad)
-		}
-	}
-}
-
 func TestPathsOfThisMachineAreNotShown(t *testing.T) {
 	got := strings.Join(withoutFolders([]string{"-steps", "spans", "-data", "/var/tmp/filled", "-bring", "A, b@1=/opt/x/y", "-out=/a/b.md", "-server", "bin/throughline"}), " ")
 	if want := `-steps spans -data filled -bring "A, b@1=y" -out=b.md -server bin/throughline`; got != want {

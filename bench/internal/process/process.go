@@ -69,8 +69,11 @@ func (p *Process) LogTail() string {
 
 // CPU returns the processor time that the program has taken so far, all its
 // threads and the children that it waited for included.
-func (p *Process) CPU() (time.Duration, error) {
-	stat, err := os.ReadFile(p.proc("stat"))
+func (p *Process) CPU() (time.Duration, error) { return CPUOf(p.PID()) }
+
+// CPUOf is [Process.CPU] of any process, as of a child that a program keeps.
+func CPUOf(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +82,7 @@ func (p *Process) CPU() (time.Duration, error) {
 
 // Memory returns what the program keeps in memory now, and the most it kept, in bytes.
 func (p *Process) Memory() (now, peak int64, err error) {
-	status, err := os.ReadFile(p.proc("status"))
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID()), "status"))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -88,10 +91,6 @@ func (p *Process) Memory() (now, peak int64, err error) {
 	}
 	peak, err = parseKilobytes(string(status), "VmHWM")
 	return now, peak, err
-}
-
-func (p *Process) proc(file string) string {
-	return filepath.Join("/proc", strconv.Itoa(p.PID()), file)
 }
 
 // Stop asks the program to end, kills it after grace, and returns the processor

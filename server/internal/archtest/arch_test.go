@@ -101,6 +101,8 @@ var allowed = []struct {
 	{server + "/internal/demo", []string{module + "$", module + "/wire/", server + "/internal/query", server + "/internal/telemetry"}},
 	{server + "/cmd/throughline", []string{module + "$", module + "/wire/", module + "/inject", module + "/firstparty", module + "/proxy", server + "/"}},
 	// The benchmarks measure from the outside.
+	// What costs too little to be seen in a process is called directly.
+	{module + "/bench/agents", []string{module + "$", module + "/inject", module + "/bench/internal/"}},
 	{module + "/bench", []string{module + "/wire/", module + "/bench/internal/"}},
 	{module, []string{module + "/wire/"}},
 }
