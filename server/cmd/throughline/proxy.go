@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -41,6 +42,13 @@ const (
 	proxyFailureLog  = 10 * time.Second
 )
 
+// Go's GOGC and GOMEMLIMIT where the operator sets none: what is live is a few MB, so that
+// with Go's own 100 the collector would run all the time, for a tenth of the processor's.
+const (
+	proxyGCPercent = 800
+	proxyGCMemory  = 256 << 20
+)
+
 // Run proxies until ctx ends.
 func (c *proxyCommand) Run(ctx context.Context, line *kong.Context, s streams) (err error) {
 	given := givenFlags(line)
@@ -48,6 +56,12 @@ func (c *proxyCommand) Run(ctx context.Context, line *kong.Context, s streams) (
 	loaded, err := load()
 	if err != nil {
 		return err
+	}
+	if s.getenv("GOGC") == "" {
+		debug.SetGCPercent(proxyGCPercent)
+	}
+	if s.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(proxyGCMemory)
 	}
 	log := slog.New(slog.NewTextHandler(s.stderr, nil))
 	p := newProxyServer(log)
