@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -79,7 +80,7 @@ func measureMiddleware(o options) (*table.Table, error) {
 		if h.judged {
 			goal = table.Mark(ns-base <= goalNanoseconds && allocations <= goalAllocations)
 		}
-		t.Add(h.name, table.Count(float64(ns)), fmt.Sprint(allocations), table.Count(float64(ns-base)), goal)
+		t.Add(h.name, table.Count(float64(ns)), strconv.FormatInt(allocations, 10), table.Count(float64(ns-base)), goal)
 	}
 	return t, nil
 }
@@ -94,6 +95,7 @@ func timeHandler(ctx context.Context, h http.Handler, rounds int) (ns, allocatio
 	var times, allocated []int64
 	for range max(rounds, 3) {
 		result := testing.Benchmark(func(b *testing.B) {
+			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
 				clear(w.header)

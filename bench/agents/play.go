@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -81,7 +82,7 @@ func upstream() http.Handler {
 	})
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Length", fmt.Sprint(len(page)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(page)))
 		_, _ = io.WriteString(w, page)
 	})
 	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, _ *http.Request) {

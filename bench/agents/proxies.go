@@ -40,9 +40,10 @@ const (
 
 // subject is a proxy under test.
 type subject struct {
-	name string
-	url  string
-	p    *process.Process
+	name    string
+	url     string
+	p       *process.Process
+	injects bool
 }
 
 // bench is a run with its processes.
@@ -131,16 +132,23 @@ func (b *bench) ours(ctx context.Context, name, binary string, inject bool) (*su
 	if err != nil {
 		return nil, err
 	}
-	return b.ready(ctx, &subject{name, "http://" + address, p})
+	return b.ready(ctx, &subject{name, "http://" + address, p, inject})
 }
 
 func (b *bench) ready(ctx context.Context, s *subject) (*subject, error) {
 	err := poll(ctx, func() bool {
-		status, _, err := get(ctx, http.DefaultClient, s.url+"/json")
+		status, err := get(ctx, http.DefaultClient, s.url+"/json", io.Discard)
 		return err == nil && status == http.StatusOK
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; it printed: %s", s.name, err, s.p.LogTail())
+	}
+	var html strings.Builder
+	if _, err := get(ctx, http.DefaultClient, s.url+"/page", &html); err != nil {
+		return nil, err
+	}
+	if found := strings.Contains(html.String(), "data-application-id"); found != s.injects {
+		return nil, fmt.Errorf("%s: the script is in the page: %t", s.name, found)
 	}
 	return s, nil
 }
@@ -176,7 +184,7 @@ http {
 	if err != nil {
 		return nil, err
 	}
-	return b.ready(ctx, &subject{name, "http://" + address, p})
+	return b.ready(ctx, &subject{name, "http://" + address, p, substitute})
 }
 
 func (b *bench) caddy(ctx context.Context) (*subject, error) {
@@ -193,7 +201,7 @@ func (b *bench) caddy(ctx context.Context) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.ready(ctx, &subject{"Caddy", "http://" + address, p})
+	return b.ready(ctx, &subject{"Caddy", "http://" + address, p, false})
 }
 
 // measureProxies lets every proxy answer the same requests in turns.
@@ -206,7 +214,7 @@ func measureProxies(ctx context.Context, o options, temp string, say func(string
 	var all []*subject
 	add := func(s *subject, err2 error) { all, err = append(all, s), errors.Join(err, err2) }
 	p, address, err := b.self(ctx, "bare", roleBare, b.upstream)
-	add(&subject{"httputil.ReverseProxy", address, p}, err)
+	add(&subject{"httputil.ReverseProxy", address, p, false}, err)
 	add(b.ours(ctx, "Throughline", o.proxy, false))
 	add(b.ours(ctx, "Throughline with injection", o.proxy, true))
 	add(b.nginx(ctx, "nginx", false))
@@ -300,7 +308,7 @@ func (s *subject) load(ctx context.Context, path string, requests int) error {
 	for i := range connections {
 		all.Go(func() {
 			for left.Add(-1) >= 0 && errs[i] == nil {
-				status, _, err := get(ctx, client, s.url+path)
+				status, err := get(ctx, client, s.url+path, io.Discard)
 				if err == nil && status != http.StatusOK {
 					err = fmt.Errorf("status %d", status)
 				}
@@ -312,19 +320,19 @@ func (s *subject) load(ctx context.Context, path string, requests int) error {
 	return errors.Join(errs...)
 }
 
-// get reads an answer, and returns its size.
-func get(ctx context.Context, client *http.Client, url string) (status int, size int64, err error) {
+// get writes an answer's body to a writer.
+func get(ctx context.Context, client *http.Client, url string, to io.Writer) (status int, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	response, err := client.Do(r)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
 	defer response.Body.Close()
-	size, err = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, size, err
+	_, err = io.Copy(to, response.Body)
+	return response.StatusCode, err
 }
 
 // cpu returns the processor time of a process and its children.

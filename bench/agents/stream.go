@@ -87,7 +87,7 @@ func firstByte(ctx context.Context, url string) (time.Duration, error) {
 	buffer := make([]byte, 64<<10)
 	for {
 		if _, err := response.Body.Read(buffer); err != nil {
-			return took, nil //nolint:nilerr // the end
+			return took, nil // the end
 		}
 	}
 }
