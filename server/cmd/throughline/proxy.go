@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	stdlog "log"
 	"log/slog"
 	"net"
@@ -40,6 +41,7 @@ const (
 	proxyStopSpans   = 10 * time.Second
 	proxySpanDelay   = time.Second
 	proxyFailureLog  = 10 * time.Second
+	proxyReady       = 2 * time.Second // for an upstream to take a connection
 )
 
 // Go's GOGC and GOMEMLIMIT where the operator sets none: what is live is a few MB, so that
@@ -151,6 +153,8 @@ type proxyServer struct {
 	metrics   *prometheus.Registry
 	// What became of the responses that may be documents, by service and result.
 	injections *prometheus.CounterVec
+	// Requests that an upstream did not answer, by service.
+	failures *prometheus.CounterVec
 }
 
 func newProxyServer(log *slog.Logger) *proxyServer {
@@ -163,12 +167,17 @@ func newProxyServer(log *slog.Logger) *proxyServer {
 			Name: "throughline_proxy_injections_total",
 			Help: "Responses that may be documents, by what became of the agent's script in them.",
 		}, []string{"service", "result"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "throughline_proxy_upstream_failures_total",
+			Help: "Requests that were answered with 502 or 504, since the upstream did not answer.",
+		}, []string{"service"}),
 	}
-	p.metrics.MustRegister(p.injections, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.metrics.MustRegister(p.injections, p.failures, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return p
 }
 
-// serveMetrics serves Prometheus metrics until stop is called.
+// serveMetrics serves Prometheus metrics, and whether the proxy and its upstreams are up,
+// until stop is called.
 func (p *proxyServer) serveMetrics(ctx context.Context, address string) (url string, stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -176,6 +185,8 @@ func (p *proxyServer) serveMetrics(ctx context.Context, address string) (url str
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { p.routes.Load().tellReady(w, r) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: proxyReadHeader, ErrorLog: stdlog.New(panicLog{p.log}, "", 0)}
 	go func() { _ = server.Serve(listener) }()
 	return "http://" + listener.Addr().String() + "/metrics", func() { _ = server.Close() }, nil

@@ -382,5 +382,19 @@ routes:
 			t.Errorf("the metrics have no %s:\n%s", want, metrics)
 		}
 	}
+	ready := strings.TrimSuffix(p.metrics, "/metrics") + "/readyz"
+	if status, text, _ := fetch(t, ready, ""); status != http.StatusOK {
+		t.Errorf("while the upstream is up: %d %s", status, text)
+	}
+	s.Close()
+	if status, text, _ := fetch(t, ready, ""); status != http.StatusServiceUnavailable || text != "shop cannot be reached\n" {
+		t.Errorf("while the upstream is down: %d %q", status, text)
+	}
+	if status, _, _ := fetch(t, p.url+"/", ""); status != http.StatusBadGateway {
+		t.Errorf("status %d", status)
+	}
+	if _, metrics, _ = fetch(t, p.metrics, ""); !strings.Contains(metrics, `throughline_proxy_upstream_failures_total{service="shop"} 1`) {
+		t.Errorf("the metrics do not count the failure:\n%s", metrics)
+	}
 	p.stop(t)
 }

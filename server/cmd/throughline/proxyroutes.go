@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/time/rate"
 
@@ -24,7 +25,11 @@ type routeTable struct {
 	handler    http.Handler // find, with the agent's path around it where there is one
 	routes     []proxyRoute // the more special first
 	transports []*http.Transport
+	upstreams  []proxyUpstream
 }
+
+// proxyUpstream is where a service listens.
+type proxyUpstream struct{ service, address string }
 
 type proxyRoute struct {
 	host    string // empty: every; "*.x": every one below x
@@ -50,6 +55,7 @@ func (p *proxyServer) newRoutes(ctx context.Context, c *config.Proxy) (*routeTab
 			return nil, err
 		}
 		table.transports = append(table.transports, transport)
+		table.upstreams = append(table.upstreams, proxyUpstream{route.Service, addressOf(route.Upstream)})
 		hosts := route.Hosts
 		if len(hosts) == 0 {
 			hosts = []string{""}
@@ -153,6 +159,7 @@ func (p *proxyServer) newRoute(ctx context.Context, c *config.Proxy, route *conf
 		Via:            c.Via,
 		Transport:      transport,
 		OnFailure: func(err error) {
+			p.failures.WithLabelValues(route.Service).Inc()
 			often.Do(func() { log.Warn("the upstream did not answer; more of it is in the spans", "error", err) })
 		},
 		ErrorLog: stdlog.New(panicLog{log}, "", 0),
@@ -212,6 +219,49 @@ func (r *proxyRoute) matches(host, path string) bool {
 	}
 	rest, ok := strings.CutPrefix(path, r.path)
 	return ok && (r.path == "" || rest == "" || rest[0] == '/')
+}
+
+// addressOf returns where the server of a URL listens.
+func addressOf(upstream string) string {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return "" // the configuration was checked
+	}
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// tellReady answers 200 where every upstream takes a connection, else 503 with the
+// services that do not.
+func (t *routeTable) tellReady(w http.ResponseWriter, r *http.Request) {
+	down := make([]string, len(t.upstreams))
+	ctx, cancel := context.WithTimeout(r.Context(), proxyReady)
+	defer cancel()
+	var all sync.WaitGroup
+	for i, upstream := range t.upstreams {
+		all.Go(func() {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", upstream.address)
+			if err != nil {
+				down[i] = upstream.service + " cannot be reached\n"
+				return
+			}
+			_ = conn.Close()
+		})
+	}
+	all.Wait()
+	text := strings.Join(down, "")
+	if text == "" {
+		_, _ = w.Write([]byte("ok\n"))
+		return
+	}
+	http.Error(w, strings.TrimSuffix(text, "\n"), http.StatusServiceUnavailable)
 }
 
 func (t *routeTable) closeIdle() {
