@@ -33,7 +33,7 @@ type Proxy struct {
 	Metrics string `yaml:"metrics" placeholder:"ADDR" help:"Address of Prometheus metrics at /metrics; empty: none."`
 
 	TrustedProxies []string      `yaml:"trusted_proxies" placeholder:"CIDR" help:"Addresses or ranges of proxies in front of this one, which are believed when they tell the client's address."`
-	Via            string        `yaml:"via" default:"throughline" placeholder:"NAME" help:"Name in the header Via; empty: none."`
+	Via            string        `yaml:"via" placeholder:"NAME" help:"Name of the proxy in the header Via; empty: it sends none, since nginx does not compress for those who do."`
 	Drain          time.Duration `yaml:"drain" default:"30s" help:"How long running requests may take when the proxy is stopped."`
 
 	Route  Route   `embed:"" yaml:"-"` // from flags
