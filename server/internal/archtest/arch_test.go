@@ -84,7 +84,7 @@ var allowed = []struct {
 	{module + "/proxy", []string{module + "$", module + "/wire/"}},
 	{server + "/ui", nil},
 	{server + "/internal/model", []string{module + "/wire/"}},
-	{server + "/internal/config", []string{module + "/wire/"}},
+	{server + "/internal/config", []string{module + "$", module + "/wire/"}},
 	{server + "/internal/archtest", nil},
 	{server + "/internal/urlpattern", nil},
 	{server + "/internal/ingest", []string{module + "/wire/", server + "/internal/model", server + "/internal/store$", server + "/internal/urlpattern"}},

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/throughline-rum/throughline"
 	"github.com/throughline-rum/throughline/wire/servertiming"
 	"github.com/throughline-rum/throughline/wire/tracecontext"
 )
@@ -227,22 +227,19 @@ func (r *Route) check(c *Proxy, i int) error {
 	if r.Application != "" && c.Server == "" {
 		return fail("application", errors.New("without a server pages would have nowhere to send beacons"), "set server as well, for example http://127.0.0.1:8318")
 	}
-	for _, a := range r.Attributes {
+	for j, a := range r.Attributes {
 		if !strings.HasPrefix(a.Name, "data-") || strings.Trim(a.Name, "abcdefghijklmnopqrstuvwxyz-") != "" {
 			return fail("attributes", fmt.Errorf("%q is no option of the agent", a.Name), "write its name as in HTML, for example data-consent-required")
 		}
 		if slices.Contains([]string{"data-application-id", "data-endpoint", "data-tenant", "data-session-cookie"}, a.Name) {
 			return fail("attributes", fmt.Errorf("%s is written by the proxy", a.Name), "set it by its own key")
 		}
-	}
-	if s := r.SessionCookie; s.Name == "" && s != (SessionCookie{}) {
-		return fail("session_cookie", errors.New("it has no name"), "give it one")
-	}
-	if s := r.SessionCookie; s.Name != "" {
-		cookie := http.Cookie{Name: s.Name, Path: s.Path, Domain: s.Domain} //nolint:gosec // it is looked at, and sent by nobody
-		if err := cookie.Valid(); err != nil {
-			return fail("session_cookie", err, "give a name of letters, digits and hyphens; a path that begins with /")
+		if slices.ContainsFunc(r.Attributes[:j], func(b Attribute) bool { return b.Name == a.Name }) {
+			return fail("attributes", fmt.Errorf("%s stands there twice", a.Name), "keep one of the two")
 		}
+	}
+	if err := throughline.SessionCookie(r.SessionCookie).Validate(); err != nil {
+		return fail("session_cookie", err, "give a name of letters, digits and hyphens; a path that begins with /")
 	}
 	if _, err := r.OriginRules(); err != nil {
 		return fail("origins", err, "write matcher: EQUALS, STARTS_WITH, ENDS_WITH or CONTAINS, and a pattern")
